@@ -1,0 +1,1 @@
+"""Every write to people and devices, one file per noun."""

@@ -1,0 +1,188 @@
+"""Installs and what their devices tell of themselves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from crm.commands import device_tokens
+from crm.models import App, Install, User
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrackInstall:
+    """What runs where; sent at every start."""
+
+    os: str = ""
+    os_version: str = ""
+    sdk_type: str = ""
+    sdk_version: str = ""
+    app_version: str = ""
+    device_model: str = ""
+    timezone: str = ""
+    locale: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AssociateUser:
+    """Someone signed in; attributes, when given, replace all they had."""
+
+    user_uid: str
+    attributes: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClearUser:
+    """They signed out: the install is its anonymous user's again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegisterToken:
+    """The device got an address from its provider."""
+
+    transport: str
+    environment: str
+    topic: str
+    value: str
+    enabled: bool = True
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DropToken:
+    """The device asks not to be pushed to any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetEnabled:
+    """Notifications were allowed or forbidden in the device's settings; the token stays."""
+
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetInApp:
+    """The user agreed to in-app messages, or no longer does."""
+
+    consented: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The app came to the front or left it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Locate:
+    """Where the device was, in degrees."""
+
+    latitude: float
+    longitude: float
+
+
+Change = (
+    TrackInstall
+    | AssociateUser
+    | ClearUser
+    | RegisterToken
+    | DropToken
+    | SetEnabled
+    | SetInApp
+    | Seen
+    | Locate
+)
+
+
+def recognise_install(*, app: App, uid: str) -> Install:
+    """Give the install a device names, locked; on first sight create it and its anonymous user.
+
+    An unknown install is never an error on the device's side (contracts/kumulos §2.0).
+    Call it in a transaction: the lock keeps one device's changes in order.
+    """
+    found = Install.objects.select_for_update(of=("self",)).select_related("user")
+    install = found.filter(app=app, uid=uid).first()
+    if install is None:
+        user = recognise_user(app=app, uid=uid, anonymous=True)
+        try:
+            with transaction.atomic():
+                return Install.objects.create(app=app, uid=uid, user=user)
+        except IntegrityError:  # the same device, a moment ago, on another connection
+            install = found.get(app=app, uid=uid)
+    return install
+
+
+def recognise_user(*, app: App, uid: str, anonymous: bool = False) -> User:
+    """Give the user known under `uid`, created on first sight."""
+    user, _ = User.objects.get_or_create(app=app, uid=uid, defaults={"anonymous": anonymous})
+    return user
+
+
+def change_install(install: Install, change: Change, *, happened_at: datetime) -> None:
+    """Apply what a device told of itself; the caller holds the install's lock."""
+    match change:
+        case TrackInstall():
+            _track(install, change)
+        case AssociateUser():
+            _associate(install, change)
+        case ClearUser():
+            install.user = recognise_user(app=install.app, uid=install.uid, anonymous=True)
+        case RegisterToken():
+            device_tokens.register_token(
+                install,
+                address=device_tokens.Address(
+                    transport=change.transport,
+                    environment=change.environment,
+                    topic=change.topic,
+                    value=change.value,
+                ),
+                enabled=change.enabled,
+                details=change.details,
+            )
+        case DropToken():
+            device_tokens.drop_tokens(install, reason="unsubscribed by the device")
+        case SetEnabled():
+            install.device_tokens.update(enabled=change.enabled)
+        case SetInApp():
+            User.objects.filter(pk=install.user_id).update(in_app_enabled=change.consented)
+        case Seen():
+            _see(install, happened_at)
+        case Locate():
+            install.latitude, install.longitude = change.latitude, change.longitude
+
+
+def _track(install: Install, said: TrackInstall) -> None:
+    for name in (
+        "os",
+        "os_version",
+        "sdk_type",
+        "sdk_version",
+        "app_version",
+        "device_model",
+        "timezone",
+        "locale",
+        "details",
+    ):
+        setattr(install, name, getattr(said, name))
+
+
+def _associate(install: Install, said: AssociateUser) -> None:
+    # signed in under the install's own id is not signed in
+    anonymous = said.user_uid == install.uid
+    user = recognise_user(app=install.app, uid=said.user_uid, anonymous=anonymous)
+    if said.attributes is not None:
+        User.objects.filter(pk=user.pk).update(
+            attributes=said.attributes, updated_at=timezone.now()
+        )
+    install.user = user
+
+
+def _see(install: Install, happened_at: datetime) -> None:
+    seen_at = min(happened_at, timezone.now())
+    install.last_active_at = max(install.last_active_at, seen_at)
+    user = User.objects.filter(pk=install.user_id)
+    user.filter(first_active_at__isnull=True).update(first_active_at=seen_at)
+    user.exclude(last_active_at__gte=seen_at).update(last_active_at=seen_at)

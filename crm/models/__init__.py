@@ -1,0 +1,23 @@
+"""Who can be reached: apps, people, devices and how they are grouped."""
+
+from crm.models.app import App, AppKey
+from crm.models.channel import Channel, ChannelSubscription
+from crm.models.device_token import DeviceToken
+from crm.models.event import Event
+from crm.models.install import Install
+from crm.models.segment import Segment
+from crm.models.session import Session
+from crm.models.user import User
+
+__all__ = [
+    "App",
+    "AppKey",
+    "Channel",
+    "ChannelSubscription",
+    "DeviceToken",
+    "Event",
+    "Install",
+    "Segment",
+    "Session",
+    "User",
+]

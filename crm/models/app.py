@@ -1,0 +1,75 @@
+"""The tenant and the keys that open it."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from crm.sealing import fingerprint
+
+
+class AppQuerySet(models.QuerySet["App"]):
+    """Apps, by the keys that open them."""
+
+    def opened_by(self, *, kind: "AppKey.Kind", api_key: str, secret: str) -> "App | None":
+        """Give the app this pair opens for this kind of door; None where it opens nothing.
+
+        The secret is looked up by its fingerprint, so no comparison can be timed.
+        """
+        if "\0" in api_key:
+            return None
+        keys = AppKey.objects.live().filter(kind=kind, fingerprint=fingerprint(secret))
+        return self.filter(api_key=api_key, keys__in=keys).first()
+
+
+class App(models.Model):
+    """A tenant: every other row belongs to exactly one."""
+
+    id = models.AutoField(primary_key=True)
+    name = models.CharField(max_length=255)
+    api_key = models.CharField(max_length=36, unique=True)  # public: the Basic user name
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = AppQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.id})"
+
+
+class AppKeyQuerySet(models.QuerySet["AppKey"]):
+    """Keys, by what they still open."""
+
+    def live(self) -> "AppKeyQuerySet":
+        """Keys that open something now; a rotated one lives on until its time is over."""
+        return self.filter(models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=Now()))
+
+
+class AppKey(models.Model):
+    """One secret of an app, recognised by its fingerprint.
+
+    A key that must be read again (it signs) is also kept sealed. Several of a kind may live
+    side by side while callers move from one to the next.
+    """
+
+    class Kind(models.TextChoices):
+        """The doors a key opens; no key opens two."""
+
+        DEVICE = "device", "device (Kumulos secret key)"
+        SERVER = "server", "server (Kumulos server key)"
+        AUTH = "auth", "ConnectyCube auth key"
+        SIGNING = "signing", "ConnectyCube auth secret"
+
+    app = models.ForeignKey(App, models.CASCADE, related_name="keys")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    fingerprint = models.BinaryField(max_length=32)
+    sealed = models.BinaryField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AppKeyQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["fingerprint"], name="app_key_fingerprint_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} key of {self.app_id}"

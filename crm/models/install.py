@@ -1,0 +1,42 @@
+"""One app on one device."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from crm.models.app import App
+from crm.models.user import User
+
+
+class Install(models.Model):
+    """A copy of an app on a device, named by the device itself.
+
+    `uid` is opaque and case-sensitive: iOS sends upper-case UUIDs, Android lower-case ones, old
+    samples `abcdefgh` (contracts/kumulos §1). Columns hold what targeting asks about; `details`
+    keeps everything the device said.
+    """
+
+    app = models.ForeignKey(App, models.CASCADE, related_name="installs")
+    uid = models.CharField(max_length=255)
+    user = models.ForeignKey(User, models.PROTECT, related_name="installs")
+    os = models.CharField(max_length=32, default="", db_default="")
+    os_version = models.CharField(max_length=64, default="", db_default="")
+    sdk_type = models.CharField(max_length=32, default="", db_default="")
+    sdk_version = models.CharField(max_length=64, default="", db_default="")
+    app_version = models.CharField(max_length=64, default="", db_default="")
+    device_model = models.CharField(max_length=255, default="", db_default="")
+    timezone = models.CharField(max_length=64, default="", db_default="")
+    locale = models.CharField(max_length=64, default="", db_default="")
+    country = models.CharField(max_length=2, default="", db_default="")
+    latitude = models.FloatField(null=True)
+    longitude = models.FloatField(null=True)
+    details = models.JSONField(default=dict, db_default={})
+    first_active_at = models.DateTimeField(db_default=Now())
+    last_active_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["app", "uid"], name="install_uid_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.uid

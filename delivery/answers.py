@@ -1,0 +1,75 @@
+"""What a provider answered to one batch, recorded as it comes in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from time import monotonic
+
+from delivery import breaker, outcomes
+from delivery.models import Batch
+from delivery.providers.contract import FINAL, Outcome, Verdict
+from delivery.scheduling import claims
+
+RECORD_EVERY = 0.5
+"""Seconds: what a lost worker sends twice is at most what was answered since the last record."""
+
+
+class Answers:
+    """Sorts outcomes into what is final, what must be asked again and what is doubted.
+
+    Final ones go to the ledger at least every `RECORD_EVERY` seconds while answers come in; each
+    record also prolongs the batch's lease.
+    """
+
+    def __init__(self, batch: Batch, *, installs: Mapping[int, int | None]) -> None:
+        self.again: list[Outcome] = []
+        self._batch = batch
+        self._installs = installs
+        self._final: list[Outcome] = []
+        self._doubtful: list[Outcome] = []
+        self._answered: set[int] = set()
+        self._accepted = 0
+        self._recorded_at = monotonic()
+
+    @property
+    def retry_after(self) -> float:
+        """The longest wait a provider asked for, in seconds."""
+        return max((o.retry_after or 0.0 for o in self.again), default=0.0)
+
+    def take(self, chunk: Sequence[Outcome]) -> None:
+        """Take what came in; a token's first outcome counts."""
+        for outcome in chunk:
+            verdict = outcome.verdict
+            self._answered.add(outcome.token_id)
+            if verdict is Verdict.ACCEPTED:
+                self._accepted += 1
+                self._final.append(outcome)
+            elif verdict not in FINAL:
+                self.again.append(outcome)
+            elif verdict is Verdict.UNREGISTERED and not outcome.proven:
+                self._doubtful.append(outcome)
+            else:
+                self._final.append(outcome)
+        if monotonic() - self._recorded_at >= RECORD_EVERY:
+            self._record()
+
+    def give_up(self, token_ids: Iterable[int], *, reason: str) -> None:
+        """Take every token not answered for as uncertain: it may have left."""
+        missing = [i for i in token_ids if i not in self._answered]
+        self.take([Outcome(i, Verdict.UNCERTAIN, reason=reason) for i in missing])
+
+    def settle(self) -> None:
+        """Decide what was doubted, tell the breaker, and record what is left."""
+        credential = self._batch.credential
+        assert credential is not None  # an answer came through it
+        judged = breaker.judge(credential, self._doubtful, accepted=self._accepted)
+        self._doubtful = []
+        self.take(judged)
+        refused = [o for o in self.again if o.verdict is Verdict.MISCONFIGURED]
+        if refused:
+            breaker.rest(credential, reason=refused[0].reason)
+        self._record()
+
+    def _record(self) -> None:
+        final, self._final = self._final, []
+        outcomes.record_outcomes(self._batch.occurrence, final, installs=self._installs)
+        claims.keep_batch(self._batch)
+        self._recorded_at = monotonic()

@@ -1,0 +1,1 @@
+"""What callers and devices may ask of delivery."""

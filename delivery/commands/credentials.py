@@ -1,0 +1,92 @@
+"""Provider credentials: checked, then stored sealed."""
+
+import json
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from crm.errors import Invalid
+from crm.models import App
+from delivery.models import ProviderCredential
+from delivery.providers.apns.access import read_access
+from delivery.providers.apns.certificate import topics_of
+from delivery.providers.contract import Credentials
+
+Kind = ProviderCredential.Kind
+ACCOUNT_FIELDS = ("project_id", "client_email", "private_key", "token_uri")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreCredential:
+    """What lets an app in at one provider, as an operator hands it over.
+
+    `topic` is the bundle id of tokens registered without one; with `only_topic` the credential
+    serves no other. `endpoint` and `ca_pem` aim it at another address than the provider's own.
+    """
+
+    app: App
+    provider: str
+    secret: str
+    key_id: str = ""
+    team_id: str = ""
+    topic: str = ""
+    only_topic: bool = False
+    environment: str = ""
+    endpoint: str = ""
+    ca_pem: str = ""
+
+
+@transaction.atomic
+def store_credential(ask: StoreCredential) -> ProviderCredential:
+    """Store a credential, in place of the one for the same use; raises `Invalid` for a broken one.
+
+    Workers take up a replaced one with their next batch, and what a breaker held flows again.
+    """
+    kind, facts = _read_account(ask) if ask.provider == "fcm" else _read_apns(ask)
+    use = {
+        "app": ask.app,
+        "provider": ask.provider,
+        "environment": ask.environment,
+        "topic": ask.topic if ask.only_topic else "",
+    }
+    credential = ProviderCredential.objects.select_for_update().filter(**use).first()
+    if credential is None:
+        credential = ProviderCredential(**use, version=0)
+    credential.kind, credential.facts, credential.secret = kind, facts, ask.secret
+    credential.endpoint, credential.ca_pem = ask.endpoint, ask.ca_pem
+    credential.suspended_until, credential.suspended_reason = None, ""
+    credential.doubtful_in_row = 0
+    credential.version += 1
+    credential.updated_at = timezone.now()
+    credential.save()
+    return credential
+
+
+def _read_apns(ask: StoreCredential) -> tuple[Kind, dict[str, str]]:
+    kind = Kind.CERTIFICATE if "BEGIN CERTIFICATE" in ask.secret else Kind.KEY
+    facts = {"key_id": ask.key_id, "team_id": ask.team_id, "topic": ask.topic}
+    if kind is Kind.KEY:
+        for name in ("key_id", "team_id", "topic"):
+            if not facts[name]:
+                raise Invalid("is needed with a signing key", field=name)
+    try:
+        if kind is Kind.CERTIFICATE:
+            facts = {"topic": ask.topic or topics_of(ask.secret)[0]}
+        read_access(Credentials(id=0, provider="apns", kind=kind, secret=ask.secret, facts=facts))
+    except ValueError as error:
+        raise Invalid(str(error), field="secret") from error
+    return kind, facts
+
+
+def _read_account(ask: StoreCredential) -> tuple[Kind, dict[str, str]]:
+    try:
+        account = json.loads(ask.secret)
+    except ValueError as error:
+        raise Invalid("is not JSON", field="secret") from error
+    if not isinstance(account, dict):
+        raise Invalid("is not a service account", field="secret")
+    for name in ACCOUNT_FIELDS:
+        if not isinstance(account.get(name), str):
+            raise Invalid(f"has no {name}", field="secret")
+    return Kind.SERVICE_ACCOUNT, {name: account[name] for name in ACCOUNT_FIELDS[:2]}

@@ -1,0 +1,92 @@
+"""Occurrence → batches: the audience is streamed once, in key order, and never loaded."""
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from delivery.audience import Audience
+from delivery.models import Occurrence
+from delivery.scheduling.claims import finish_occurrence, take_occurrence
+from delivery.targeting.resolve import reachable
+
+PLAN_PAGE = """
+WITH page AS (
+    SELECT t.*, row_number() OVER (
+        PARTITION BY transport, environment, topic ORDER BY id) - 1 AS place
+      FROM ({reachable} AND t.id > %s ORDER BY t.id LIMIT %s) t
+), slices AS (
+    SELECT transport, environment, topic, array_agg(id ORDER BY id) AS token_ids
+      FROM page GROUP BY transport, environment, topic, place / %s
+), planned AS (
+    INSERT INTO delivery_batch
+           (occurrence_id, credential_id, transport, environment, topic, lane, token_ids)
+    SELECT %s, (
+            SELECT c.id FROM delivery_providercredential c
+             WHERE c.app_id = %s
+               AND c.provider = CASE WHEN s.transport = 'fcm' THEN 'fcm' ELSE 'apns' END
+               AND c.environment IN ('', s.environment)
+               AND (c.topic IN ('', s.topic) OR s.topic = '')
+             ORDER BY c.topic DESC, c.environment DESC LIMIT 1),
+           transport, environment, topic, %s, token_ids
+      FROM slices s
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM page), (SELECT max(id) FROM page), (SELECT count(*) FROM planned)
+"""
+
+
+def plan_batches(occurrence_id: int) -> Iterator[int]:
+    """Slice an occurrence's audience into batches, yielding how many each stored page added.
+
+    Every page commits with the cursor it reached, so that planning goes on where it stopped and
+    sending starts with the first page. Safe to run twice: one planner holds the lease.
+    """
+    occurrence = take_occurrence(occurrence_id, now=timezone.now())
+    if occurrence is None:
+        return
+    while (planned := _plan_page(occurrence)) is not None:
+        if planned:
+            yield planned
+        if occurrence.state == Occurrence.State.SENDING:
+            break
+    finish_occurrence(occurrence.pk)
+
+
+def _plan_page(occurrence: Occurrence) -> int | None:
+    """Store one page of batches; None when the occurrence is no longer ours to plan."""
+    notification = occurrence.notification
+    audience = Audience.from_json(notification.audience)
+    sql, params = reachable(audience, app_id=notification.app_id)
+    with transaction.atomic(), connection.cursor() as cursor:
+        # the row's lock keeps a second planner, after a lost lease, from planning the same page
+        mine = Occurrence.objects.select_for_update().filter(
+            pk=occurrence.pk, state=Occurrence.State.PLANNING, cursor=occurrence.cursor
+        )
+        if not mine.exists():
+            return None
+        cursor.execute(
+            PLAN_PAGE.format(reachable=sql),
+            [
+                *params,
+                occurrence.cursor,
+                settings.PLAN_PAGE,
+                settings.BATCH_SIZE,
+                occurrence.pk,
+                notification.app_id,
+                notification.lane,
+            ],
+        )
+        tokens, last, batches = cursor.fetchone()
+        _advance(occurrence, tokens=tokens, last=last)
+    return int(batches)
+
+
+def _advance(occurrence: Occurrence, *, tokens: int, last: int | None) -> None:
+    over = tokens < settings.PLAN_PAGE
+    occurrence.cursor = last or occurrence.cursor
+    occurrence.targeted += tokens
+    occurrence.state = Occurrence.State.SENDING if over else Occurrence.State.PLANNING
+    occurrence.lease_until = None if over else timezone.now() + settings.BATCH_LEASE
+    occurrence.save(update_fields=["cursor", "targeted", "state", "lease_until"])

@@ -1,0 +1,60 @@
+"""A slice of an occurrence: the unit of work, of lease and of retry."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+
+from delivery.models.credential import ProviderCredential
+from delivery.models.notification import Lane
+from delivery.models.occurrence import Occurrence
+
+
+class Batch(models.Model):
+    """Tokens that share a credential, an environment and a topic, fixed when planned.
+
+    What is left to do is its `token_ids` less what the ledger already has of them.
+    """
+
+    class State(models.TextChoices):
+        """Whose turn it is."""
+
+        WAITING = "waiting"  # for a worker, from `next_attempt_at` on
+        SENDING = "sending"  # a worker has it until `lease_until`
+        DONE = "done"
+
+    occurrence = models.ForeignKey(Occurrence, models.CASCADE, related_name="batches")
+    credential = models.ForeignKey(ProviderCredential, models.SET_NULL, null=True)
+    transport = models.CharField(max_length=16)
+    environment = models.CharField(max_length=16)
+    topic = models.CharField(max_length=255)
+    lane = models.CharField(max_length=8, choices=Lane.choices)
+    token_ids = ArrayField(models.IntegerField())
+    state = models.CharField(
+        max_length=8, choices=State.choices, default=State.WAITING, db_default="waiting"
+    )
+    attempts = models.SmallIntegerField(default=0, db_default=0)
+    lost = models.SmallIntegerField(default=0, db_default=0)  # attempts whose worker vanished
+    next_attempt_at = models.DateTimeField(db_default=Now())
+    lease_until = models.DateTimeField(null=True)
+    last_reason = models.TextField(default="", db_default="")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["lane", "next_attempt_at", "id"],
+                condition=models.Q(state="waiting"),
+                name="batch_waiting",
+            ),
+            models.Index(
+                fields=["lease_until"], condition=models.Q(state="sending"), name="batch_leased"
+            ),
+            models.Index(
+                fields=["occurrence"],
+                condition=models.Q(state__in=["waiting", "sending"]),
+                name="batch_unfinished",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.id} of occurrence {self.occurrence_id}"

@@ -1,0 +1,108 @@
+"""One firing of a notification."""
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models.functions import Now
+
+from delivery.models.notification import Notification
+
+
+class OccurrenceQuerySet(models.QuerySet["Occurrence"]):
+    """Occurrences, by the work they wait for."""
+
+    def due(self, now: datetime) -> "OccurrenceQuerySet":
+        """Firings nobody has taken up, and those whose planner was lost."""
+        waiting = models.Q(state=Occurrence.State.DUE, due_at__lte=now)
+        stalled = models.Q(state=Occurrence.State.PLANNING, lease_until__lt=now)
+        return self.filter(waiting | stalled)
+
+
+class Occurrence(models.Model):
+    """A notification firing at one moment, for one time zone or for all ('').
+
+    targeted = accepted + rejected + unregistered + expired + cancelled + uncertain + pending,
+    at any moment: counters move in the transaction that writes what they count.
+    `replayed` counts pushes sent again after a worker was lost with answers unrecorded.
+    """
+
+    class State(models.TextChoices):
+        """Where a firing is; it only moves down this list."""
+
+        DUE = "due"
+        PLANNING = "planning"
+        SENDING = "sending"
+        FINISHED = "finished"
+        CANCELLED = "cancelled"
+
+    notification = models.ForeignKey(Notification, models.CASCADE, related_name="occurrences")
+    due_at = models.DateTimeField()
+    zone = models.CharField(max_length=64, default="", db_default="")
+    state = models.CharField(max_length=16, choices=State.choices, default=State.DUE)
+    cursor = models.BigIntegerField(default=0, db_default=0)  # the last token id planned
+    lease_until = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField()
+    ledger_day = models.DateField()  # the ledger partition all its outcomes go to
+    targeted = models.IntegerField(default=0, db_default=0)
+    accepted = models.IntegerField(default=0, db_default=0)
+    rejected = models.IntegerField(default=0, db_default=0)
+    unregistered = models.IntegerField(default=0, db_default=0)
+    expired = models.IntegerField(default=0, db_default=0)
+    cancelled = models.IntegerField(default=0, db_default=0)
+    uncertain = models.IntegerField(default=0, db_default=0)
+    replayed = models.IntegerField(default=0, db_default=0)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = OccurrenceQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["notification", "due_at", "zone"], name="occurrence_fires_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    targeted__gte=models.F("accepted")
+                    + models.F("rejected")
+                    + models.F("unregistered")
+                    + models.F("expired")
+                    + models.F("cancelled")
+                    + models.F("uncertain")
+                ),
+                name="occurrence_conserves_pushes",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(state__in=["due", "planning"]),
+                name="occurrence_unplanned",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=models.Q(state="sending"),
+                name="occurrence_sending",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"occurrence {self.id} of {self.notification_id}"
+
+    @property
+    def settled(self) -> int:
+        """Pushes whose outcome is recorded."""
+        return (
+            self.accepted
+            + self.rejected
+            + self.unregistered
+            + self.expired
+            + self.cancelled
+            + self.uncertain
+        )
+
+    @property
+    def pending(self) -> int:
+        """Pushes still to be answered for."""
+        return self.targeted - self.settled

@@ -1,0 +1,78 @@
+"""Write verdicts in bulk: ledger, counters and dead tokens move together or not at all."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from crm.commands.device_tokens import retire_token
+from delivery.models import Delivery, Occurrence
+from delivery.providers.contract import Outcome, Verdict
+
+RECORD = """
+WITH fresh AS (
+    INSERT INTO delivery_delivery
+           (day, occurrence_id, token_id, install_id, verdict, reason, provider_ref, at)
+    SELECT %s, %s, o.token_id, o.install_id, o.verdict, o.reason, o.provider_ref, %s
+      FROM unnest(%s::int[], %s::bigint[], %s::text[], %s::text[], %s::text[])
+           AS o (token_id, install_id, verdict, reason, provider_ref)
+    ON CONFLICT (day, occurrence_id, token_id) DO NOTHING
+    RETURNING verdict
+)
+SELECT verdict, count(*) FROM fresh GROUP BY verdict
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a push to one token ended, ready for the ledger."""
+
+    token_id: int
+    verdict: str
+    reason: str = ""
+    provider_ref: str = ""
+
+
+def record_outcomes(
+    occurrence: Occurrence, outcomes: Sequence[Outcome], *, installs: Mapping[int, int | None]
+) -> None:
+    """Store final outcomes once each, move the counters by what was new, retire proven dead tokens.
+
+    Writing the same outcome again changes nothing, so a replayed batch may repeat itself.
+    """
+    endings = [Ending(o.token_id, o.verdict.value, o.reason, o.provider_ref) for o in outcomes]
+    with transaction.atomic():
+        record_endings(occurrence, endings, installs=installs)
+        for (reason, died_at), token_ids in _deaths(outcomes).items():
+            retire_token(token_ids, reason=reason, died_at=died_at)
+
+
+def record_endings(
+    occurrence: Occurrence, endings: Iterable[Ending], *, installs: Mapping[int, int | None]
+) -> None:
+    """Store endings once each and move the counters by what was new."""
+    rows = [
+        (e.token_id, installs.get(e.token_id), e.verdict, e.reason, e.provider_ref) for e in endings
+    ]
+    if not rows:
+        return
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(RECORD, [occurrence.ledger_day, occurrence.pk, timezone.now(), *columns])
+        fresh = dict(cursor.fetchall())
+        if fresh:
+            Occurrence.objects.filter(pk=occurrence.pk).update(
+                **{Delivery.Verdict(v).value: F(v) + n for v, n in fresh.items()}
+            )
+
+
+def _deaths(outcomes: Sequence[Outcome]) -> Mapping[tuple[str, datetime | None], list[int]]:
+    """Group the proven dead by what was said of them, so that each group is one update."""
+    dead: dict[tuple[str, datetime | None], list[int]] = {}
+    for outcome in outcomes:
+        if outcome.verdict is Verdict.UNREGISTERED and outcome.proven:
+            dead.setdefault((outcome.reason, outcome.died_at), []).append(outcome.token_id)
+    return dead

@@ -1,0 +1,161 @@
+"""Take due work exactly once: a conditional update, never a lock held across the network."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from delivery.models import Batch, Occurrence
+from delivery.models.notification import Lane
+
+
+def take_occurrence(occurrence_id: int, *, now: datetime) -> Occurrence | None:
+    """Give a due occurrence to its one planner; None where another has it or it is not due.
+
+    A planner that vanished is followed by the next after `BATCH_LEASE`; planning goes on from the
+    cursor.
+    """
+    taken = (
+        Occurrence.objects.due(now)
+        .filter(pk=occurrence_id)
+        .update(
+            state=Occurrence.State.PLANNING,
+            lease_until=now + settings.BATCH_LEASE,
+            started_at=now,
+        )
+    )
+    if not taken:
+        return None
+    return Occurrence.objects.select_related("notification").get(pk=occurrence_id)
+
+
+def take_batch(lane: str, *, now: datetime) -> Batch | None:
+    """Give the lane's longest-waiting due batch to one worker until its lease ends, or None."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE delivery_batch
+               SET state = 'sending', attempts = attempts + 1, lease_until = %s
+             WHERE id = (
+                SELECT id FROM delivery_batch
+                 WHERE state = 'waiting' AND lane = %s AND next_attempt_at <= %s
+                 ORDER BY next_attempt_at, id
+                 LIMIT 1
+                 FOR UPDATE SKIP LOCKED)
+            RETURNING id
+            """,
+            [now + settings.BATCH_LEASE, lane, now],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    return Batch.objects.select_related("occurrence__notification", "credential").get(pk=row[0])
+
+
+def keep_batch(batch: Batch) -> bool:
+    """Prolong the lease of a batch still ours; False when it was lost to another worker."""
+    until = timezone.now() + settings.BATCH_LEASE
+    return bool(_ours(batch).update(lease_until=until))
+
+
+def release_batch(batch: Batch, *, wait: timedelta, reason: str) -> bool:
+    """Put a batch back for what is left of it, due after `wait`; False when it was not ours."""
+    return bool(
+        _ours(batch).update(
+            state=Batch.State.WAITING,
+            next_attempt_at=timezone.now() + wait,
+            lease_until=None,
+            last_reason=reason,
+        )
+    )
+
+
+def close_batch(batch: Batch) -> bool:
+    """Mark a batch done; False when it was not ours."""
+    return bool(_ours(batch).update(state=Batch.State.DONE, lease_until=None))
+
+
+def _ours(batch: Batch) -> QuerySet[Batch]:
+    # every claim raises `attempts`: it tells this claim from a later worker's
+    return Batch.objects.filter(pk=batch.pk, state=Batch.State.SENDING, attempts=batch.attempts)
+
+
+def free_lost_batches(*, now: datetime) -> int:
+    """Put back batches whose worker vanished, and count what they may send twice.
+
+    Gives the number freed. What a lost worker had sent and not recorded cannot be known; the whole
+    unrecorded remainder is counted as replayed, an upper bound.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH lost AS (
+                SELECT b.id, b.occurrence_id, b.token_ids, o.ledger_day
+                  FROM delivery_batch b JOIN delivery_occurrence o ON o.id = b.occurrence_id
+                 WHERE b.state = 'sending' AND b.lease_until < %s
+                   FOR UPDATE OF b SKIP LOCKED
+            ), freed AS (
+                UPDATE delivery_batch b
+                   SET state = 'waiting', lost = lost + 1, lease_until = NULL,
+                       next_attempt_at = %s, last_reason = 'the worker vanished'
+                  FROM lost WHERE b.id = lost.id
+            ), counted AS (
+                SELECT occurrence_id, sum(cardinality(token_ids) - (
+                    SELECT count(*) FROM delivery_delivery d
+                     WHERE d.day = lost.ledger_day AND d.occurrence_id = lost.occurrence_id
+                       AND d.token_id = ANY(lost.token_ids))) AS pushes
+                  FROM lost GROUP BY occurrence_id
+            ), replayed AS (
+                UPDATE delivery_occurrence o SET replayed = replayed + counted.pushes
+                  FROM counted WHERE o.id = counted.occurrence_id
+            )
+            SELECT count(*) FROM lost
+            """,
+            [now, now],
+        )
+        freed: int = cursor.fetchone()[0]
+    return freed
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Work nobody has been woken for yet."""
+
+    occurrences: list[tuple[int, str]]  # (id, lane)
+    lanes: dict[str, int]  # batches due now, counted no further than a few
+
+
+def find_waiting(*, now: datetime, at_most: int) -> Waiting:
+    """Give what a lost ring may have left behind, `at_most` of each kind."""
+    due = Occurrence.objects.due(now).order_by("due_at")
+    occurrences = due.values_list("pk", "notification__lane")[:at_most]
+    lanes = {
+        lane.value: Batch.objects.filter(
+            state=Batch.State.WAITING, lane=lane, next_attempt_at__lte=now
+        )[:at_most].count()
+        for lane in Lane
+    }
+    return Waiting(occurrences=list(occurrences), lanes=lanes)
+
+
+def finish_occurrence(occurrence_id: int) -> bool:
+    """Finish an occurrence that is planned and has no batch left; False where it has."""
+    done = Occurrence.objects.filter(pk=occurrence_id, state=Occurrence.State.SENDING)
+    unfinished = Batch.objects.filter(
+        occurrence=occurrence_id, state__in=[Batch.State.WAITING, Batch.State.SENDING]
+    )
+    if unfinished.exists():
+        return False
+    return bool(done.update(state=Occurrence.State.FINISHED, finished_at=timezone.now()))
+
+
+def finish_idle_occurrences() -> int:
+    """Finish what a worker lost between its last batch and the finishing; gives the number."""
+    unfinished = Batch.objects.filter(
+        occurrence=OuterRef("pk"), state__in=[Batch.State.WAITING, Batch.State.SENDING]
+    )
+    idle = Occurrence.objects.filter(~Exists(unfinished), state=Occurrence.State.SENDING)
+    return idle.update(state=Occurrence.State.FINISHED, finished_at=timezone.now())

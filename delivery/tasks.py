@@ -1,0 +1,87 @@
+"""The doorbell: each task wakes one stage and rings for the next.
+
+A message only ever says "look now". What it is about is in the database, so a lost message costs
+a tick, a doubled one finds nothing to do.
+"""
+
+import logging
+from typing import Any
+
+from celery import Task, shared_task
+from django.conf import settings
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+from redis import Redis, RedisError
+
+from delivery import dispatch, fanout, ledger
+from delivery.scheduling import claims
+
+log = logging.getLogger(__name__)
+
+RINGS = 16
+"""Messages kept in a lane's queue while it has work: enough to wake some machines' workers."""
+
+FOUND_AT_ONCE = 100
+
+
+@shared_task(name="fan_out")
+def fan_out(occurrence_id: int, lane: str) -> None:
+    """Slice an occurrence into batches, and ring as they are stored.
+
+    Safe to run twice: planning goes on from the stored cursor.
+    """
+    for batches in fanout.plan_batches(occurrence_id):
+        ring_for_batches(lane, batches)
+
+
+@shared_task(name="deliver")
+def deliver(lane: str) -> None:
+    """Push one batch of a lane and ring for the next; urgent work never waits for more than one."""
+    if dispatch.deliver_next(lane):
+        _ring(deliver, lane, lane=lane)
+
+
+@shared_task(name="tick", ignore_result=True)
+def tick() -> None:
+    """Find what no message woke: due moments, vanished workers, lost rings."""
+    now = timezone.now()
+    claims.free_lost_batches(now=now)
+    claims.finish_idle_occurrences()
+    waiting = claims.find_waiting(now=now, at_most=FOUND_AT_ONCE)
+    for occurrence_id, lane in waiting.occurrences:
+        ring_for_occurrence(occurrence_id, lane=lane)
+    for lane, batches in waiting.lanes.items():
+        ring_for_batches(lane, batches)
+
+
+@shared_task(name="upkeep", ignore_result=True)
+def upkeep() -> None:
+    """Make ledger partitions ahead of time and drop those past their retention."""
+    ledger.keep_partitions(today=timezone.now().date())
+
+
+def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:
+    """Ask a worker to plan an occurrence now."""
+    _ring(fan_out, occurrence_id, lane, lane=lane)
+
+
+def ring_for_batches(lane: str, batches: int) -> None:
+    """Top a lane's queue up, so that as many workers look as there is work for."""
+    if not batches:
+        return
+    try:
+        with Redis.from_url(settings.REDIS_URL, socket_timeout=1) as broker:
+            queued = broker.llen(lane)
+    except RedisError:
+        log.warning("the broker does not answer; the next tick will ring")
+        return
+    for _ in range(min(batches, RINGS - int(queued))):
+        _ring(deliver, lane, lane=lane)
+
+
+def _ring(task: "Task[Any, None]", *args: object, lane: str) -> None:
+    """Send a message, or leave it to the tick where the broker is away: the work is stored."""
+    try:
+        task.apply_async(args, queue=lane)
+    except OperationalError:
+        log.warning("the broker does not answer; the next tick will ring")

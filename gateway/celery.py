@@ -1,0 +1,33 @@
+"""The Celery app: two queues, drained in order, and the one-second tick."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, task_prerun
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+
+app = Celery("gateway")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_queues = [Queue("urgent"), Queue("bulk")]
+app.conf.beat_schedule = {
+    # expires: ticks missed while no worker ran are of no use later
+    "tick": {"task": "tick", "schedule": 1.0, "options": {"queue": "urgent", "expires": 5}},
+    "upkeep": {"task": "upkeep", "schedule": 600.0, "options": {"queue": "bulk", "expires": 300}},
+}
+app.autodiscover_tasks(["delivery"])
+
+
+@setup_logging.connect
+def keep_our_logging(**_: Any) -> None:
+    """Log in the gateway's own shape, which Django has set up."""
+
+
+@task_prerun.connect
+def drop_dead_connections(**_: Any) -> None:
+    """Notice a database that went away between two tasks; without it a child fails for ever."""
+    from django.db import close_old_connections  # noqa: PLC0415 - settings are read by then
+
+    close_old_connections()

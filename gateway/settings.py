@@ -1,0 +1,134 @@
+"""Every setting of the gateway; all values come from the environment (README, "Configuration")."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from gateway import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# -- the process
+DEBUG = env.flag("GATEWAY_DEBUG", default=False)
+SECRET_KEY = env.text("SECRET_KEY", "")  # Django stops with one line where it is empty
+SEALING_KEYS = env.words("GATEWAY_SEALING_KEYS") or [SECRET_KEY]
+ALLOWED_HOSTS = env.words("GATEWAY_ALLOWED_HOSTS", "*")
+CSRF_TRUSTED_ORIGINS = env.words("GATEWAY_TRUSTED_ORIGINS")
+ROOT_URLCONF = "gateway.urls"
+WSGI_APPLICATION = "gateway.wsgi.application"
+APPEND_SLASH = False  # a redirected POST becomes a GET in many clients
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+LANGUAGE_CODE = "en-us"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATA_UPLOAD_MAX_MEMORY_SIZE = env.number("GATEWAY_MAX_BODY_BYTES", 8 << 20, at_least=1 << 16)
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "crm",
+    "templates_app",
+    "delivery",
+    "gateway",
+]
+
+MIDDLEWARE = [
+    "gateway.telemetry.RequestTelemetry",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# -- where things are kept
+DATABASES = {"default": env.database()}
+REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# -- web
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Push gateway",
+    "DESCRIPTION": "The Kumulos and ConnectyCube push APIs, self-hosted.",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https")
+    if env.flag("GATEWAY_BEHIND_TLS_PROXY", default=False)
+    else None
+)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_PROXY_SSL_HEADER is not None
+
+# -- Celery: the doorbell (docs/adr/0002). Its settings are explained in notes kept beside each.
+CELERY_BROKER_URL = env.broker()
+CELERY_TASK_IGNORE_RESULT = True  # the rows are the result
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_RETRY_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 60
+CELERY_TASK_SOFT_TIME_LIMIT = 45
+CELERY_TASK_DEFAULT_QUEUE = "bulk"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a prefetched bulk ring would delay an urgent one
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 90,  # longer than the hard time limit, or tasks run twice
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "queue_order_strategy": "priority",  # always look in `urgent` first
+    "socket_connect_timeout": 1,  # a caller never waits long for the doorbell
+}
+CELERY_TASK_PUBLISH_RETRY = False  # tick finds what no message woke
+CELERY_DB_REUSE_MAX = 10**9  # keep the connection; `task_prerun` checks its health
+
+# -- delivery
+BATCH_SIZE = env.number("GATEWAY_BATCH_SIZE", 1000, at_least=1, at_most=10_000)
+PLAN_PAGE = env.number("GATEWAY_PLAN_PAGE", 50_000, at_least=1_000)
+BATCH_LEASE = env.seconds("GATEWAY_BATCH_LEASE", 20, at_least=2)
+DEFAULT_TIME_TO_LIVE = env.seconds("GATEWAY_DEFAULT_TIME_TO_LIVE", 24 * 3600)
+REQUEST_TIMEOUT = env.seconds("GATEWAY_REQUEST_TIMEOUT", 10)  # Google asks for ten at least
+BATCH_DEADLINE = timedelta(seconds=40)  # of one try at a batch; below Celery's soft limit
+URGENT_AUDIENCE = env.number("GATEWAY_URGENT_AUDIENCE", 100)
+LEDGER_RETENTION = env.seconds("GATEWAY_LEDGER_RETENTION", 90 * 86400, at_least=86400)
+PROVIDER_TRANSPORT = env.choice("GATEWAY_PROVIDER_TRANSPORT", "wire", ["wire", "library"])
+
+# -- logs
+LOGGING_CONFIG = "gateway.telemetry.configure_logging"
+LOG_FORMAT = env.choice("GATEWAY_LOG_FORMAT", "text", ["text", "json"])
+LOG_LEVEL = env.choice("GATEWAY_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
+LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}
