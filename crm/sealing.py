@@ -19,7 +19,7 @@ def seal(secret: str) -> bytes:
     return _safe(tuple(settings.SEALING_KEYS)).encrypt(secret.encode())
 
 
-def unseal(sealed: bytes) -> str:
+def unseal(sealed: bytes | memoryview) -> str:
     """Open a sealed secret; raises `cryptography.fernet.InvalidToken` under a foreign key."""
     return _safe(tuple(settings.SEALING_KEYS)).decrypt(bytes(sealed)).decode()
 

@@ -41,4 +41,8 @@ class Audience:
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
         """Read the stored form back."""
-        return cls(**{n: tuple(v) if isinstance(v, list) else v for n, v in stored.items()})
+        said: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in stored.items()
+        }
+        return cls(**said)

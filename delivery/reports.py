@@ -1,9 +1,10 @@
 """What became of a notification, read only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import Min, QuerySet, Sum
 
 from crm.errors import NotFound
@@ -71,3 +72,52 @@ def funnel(notification: Notification) -> Funnel:
         pending=sums["targeted"] - settled,
         finished=not occurrences.exclude(state__in=over).exists(),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TransportReport:
+    """What became of one transport's share of a notification."""
+
+    targeted: int = 0
+    outcomes: Mapping[str, int]  # by verdict, from the ledger itself
+    opened: int = 0
+
+
+def by_transport(notification: Notification) -> Mapping[str, TransportReport]:
+    """Give each transport's share, counted from batches, ledger and opens, not from counters."""
+    targeted = _counts(
+        """SELECT b.transport, '', sum(cardinality(b.token_ids)) FROM delivery_batch b
+             JOIN delivery_occurrence o ON o.id = b.occurrence_id
+            WHERE o.notification_id = %s GROUP BY b.transport""",
+        notification,
+    )
+    outcomes = _counts(
+        """SELECT t.transport, d.verdict, count(*) FROM delivery_occurrence o
+             JOIN delivery_delivery d ON d.day = o.ledger_day AND d.occurrence_id = o.id
+             JOIN crm_devicetoken t ON t.id = d.token_id
+            WHERE o.notification_id = %s GROUP BY t.transport, d.verdict""",
+        notification,
+    )
+    opened = _counts(
+        """SELECT t.transport, '', count(DISTINCT n.install_id) FROM delivery_open n
+             JOIN crm_devicetoken t ON t.install_id = n.install_id AND t.state = 'alive'
+            WHERE n.notification_id = %s GROUP BY t.transport""",
+        notification,
+    )
+    return {
+        transport: TransportReport(
+            targeted=counts[""],
+            outcomes=outcomes.get(transport, {}),
+            opened=opened.get(transport, {}).get("", 0),
+        )
+        for transport, counts in targeted.items()
+    }
+
+
+def _counts(sql: str, notification: Notification) -> Mapping[str, Mapping[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [notification.pk])
+        for transport, kind, count in cursor.fetchall():
+            found.setdefault(transport, {})[kind] = int(count)
+    return found

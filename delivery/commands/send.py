@@ -8,12 +8,14 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from crm.errors import Invalid
 from crm.models import App
 from delivery import tasks
 from delivery.audience import Audience
 from delivery.message import Message, RawMessage
 from delivery.models import Notification, Occurrence
 from delivery.models.notification import Lane
+from delivery.providers.fitness import refusal_of
 from delivery.schedule import NOW, Schedule
 
 
@@ -39,6 +41,8 @@ def send_notification(ask: SendNotification) -> Notification:
 
     Raises `Invalid` where the message fits no provider. A lost ring costs one tick.
     """
+    if (refusal := refusal_of(ask.message)) is not None:
+        raise Invalid(refusal.reason, field=refusal.field)
     with transaction.atomic():
         notification = Notification.objects.create(
             app=ask.app,

@@ -1,0 +1,138 @@
+"""Fixtures every suite may ask for: an app, its phones, and a provider that answers from a script."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from crm.commands.apps import NewApp, create_app
+from crm.commands.device_tokens import Address, register_token
+from crm.commands.installs import AssociateUser, change_install, recognise_install
+from crm.models import App, DeviceToken, Install
+from delivery.audience import Audience
+from delivery.commands.credentials import Kind
+from delivery.message import Message
+from delivery.models import Notification, Occurrence, ProviderCredential
+from delivery.models.notification import Lane
+from delivery.providers import registry
+from delivery.providers.memory import Memory
+
+TOPIC = "com.example.app"
+
+
+@pytest.fixture
+def new_app(db: None) -> NewApp:
+    return create_app(name="Example")
+
+
+@pytest.fixture
+def app(new_app: NewApp) -> App:
+    return new_app.app
+
+
+@dataclass
+class Phones:
+    """Devices of one app, as if their apps had registered them."""
+
+    app: App
+
+    def ring(self, uid: str, *, transport: str = "apns", user: str | None = None) -> DeviceToken:
+        """Give the token of an install, registered now."""
+        install = self.install(uid, user=user)
+        address = Address(
+            transport=transport,
+            environment="production",
+            topic=TOPIC if transport == "apns" else "",
+            value=f"{transport}-{uid}",
+        )
+        return register_token(install, address=address, details={})
+
+    def install(self, uid: str, *, user: str | None = None) -> Install:
+        """Give an install known to the app, with someone signed in where `user` is named."""
+        install = recognise_install(app=self.app, uid=uid)
+        if user is not None:
+            change_install(install, AssociateUser(user_uid=user), happened_at=timezone.now())
+            install.save()
+        return install
+
+    def many(self, count: int, *, transport: str = "apns") -> list[DeviceToken]:
+        """Give the tokens of `count` installs."""
+        return [self.ring(f"{transport}-{n}", transport=transport) for n in range(count)]
+
+
+@pytest.fixture
+def phones(app: App) -> Phones:
+    return Phones(app)
+
+
+@pytest.fixture
+def credentials(app: App) -> dict[str, ProviderCredential]:
+    """One credential for each provider; what they lead to is up to the test."""
+    return {
+        provider: ProviderCredential.objects.create(
+            app=app, provider=provider, kind=kind, sealed=_sealed()
+        )
+        for provider, kind in (("apns", Kind.KEY), ("fcm", Kind.SERVICE_ACCOUNT))
+    }
+
+
+def _sealed() -> bytes:
+    credential = ProviderCredential()
+    credential.secret = "a secret"
+    return bytes(credential.sealed)
+
+
+@pytest.fixture
+def memory(
+    credentials: dict[str, ProviderCredential], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Memory]]:
+    """Make every credential lead to a provider that answers from the script given."""
+
+    def script(lines: dict[str, str] | None = None, **options: float) -> Memory:
+        provider = Memory(lines, **options)
+        for name in ("apns", "fcm"):
+            monkeypatch.setitem(registry.BUILDERS, name, lambda _: provider)
+        return provider
+
+    yield script
+    registry.registry.close()
+
+
+@dataclass
+class Sends:
+    """Notifications of one app, stored as a send command stores them."""
+
+    app: App
+
+    def to(self, audience: Audience, **said: object) -> Occurrence:
+        """Give the one occurrence of a new notification, due now."""
+        lane = said.pop("lane", Lane.BULK)
+        time_to_live = said.pop("time_to_live", timedelta(hours=1))
+        message = Message(**{"title": "Hello", "body": "World", **said})
+        now = timezone.now()
+        notification = Notification.objects.create(
+            app=self.app,
+            source=Notification.Source.KUMULOS,
+            message=message.as_json(),
+            audience=audience.as_json(),
+            schedule={},
+            lane=lane,
+            time_to_live=time_to_live,
+        )
+        return Occurrence.objects.create(
+            notification=notification,
+            due_at=now,
+            expires_at=now + time_to_live,
+            ledger_day=now.date(),
+        )
+
+    def to_everyone(self, **said: object) -> Occurrence:
+        """Give the occurrence of a broadcast."""
+        return self.to(Audience(everyone=True), **said)
+
+
+@pytest.fixture
+def sends(app: App) -> Sends:
+    return Sends(app)

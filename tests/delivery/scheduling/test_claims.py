@@ -1,0 +1,69 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from delivery import fanout
+from delivery.models import Batch, Occurrence
+from delivery.scheduling import claims
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def planned(phones, sends, settings):
+    settings.BATCH_SIZE = 1
+    phones.many(2)
+    occurrence = sends.to_everyone()
+    list(fanout.plan_batches(occurrence.pk))
+    return occurrence
+
+
+def test_a_batch_is_taken_once(planned):
+    now = timezone.now()
+    taken = [claims.take_batch("bulk", now=now) for _ in range(3)]
+
+    assert len({b.pk for b in taken[:2]}) == 2
+    assert taken[2] is None
+
+
+def test_the_longest_waiting_batch_is_taken_first(planned):
+    last = Batch.objects.order_by("id").last()
+    Batch.objects.filter(pk=last.pk).update(next_attempt_at=timezone.now() - timedelta(hours=1))
+
+    assert claims.take_batch("bulk", now=timezone.now()) == last
+
+
+def test_a_batch_before_its_next_attempt_waits(planned):
+    Batch.objects.update(next_attempt_at=timezone.now() + timedelta(minutes=1))
+
+    assert claims.take_batch("bulk", now=timezone.now()) is None
+
+
+def test_what_no_message_woke_is_found(planned, sends):
+    due = sends.to_everyone()
+    later = sends.to_everyone()
+    Occurrence.objects.filter(pk=later.pk).update(due_at=later.expires_at)
+
+    waiting = claims.find_waiting(now=timezone.now(), at_most=10)
+
+    assert waiting.occurrences == [(due.pk, "bulk")]
+    assert waiting.lanes == {"urgent": 0, "bulk": 2}
+
+
+def test_an_occurrence_finishes_with_its_last_batch(planned):
+    first, second = Batch.objects.all()
+    for batch in (first, second):
+        assert not claims.finish_occurrence(planned.pk)
+        Batch.objects.filter(pk=batch.pk).update(state="done")
+
+    assert claims.finish_occurrence(planned.pk)
+    planned.refresh_from_db()
+    assert planned.state == Occurrence.State.FINISHED
+
+
+def test_an_occurrence_whose_finisher_vanished_is_finished_later(planned):
+    assert claims.finish_idle_occurrences() == 0
+    Batch.objects.update(state="done")
+
+    assert claims.finish_idle_occurrences() == 1

@@ -1,0 +1,74 @@
+from datetime import date, timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from delivery import ledger
+from delivery.models import Delivery
+
+pytestmark = pytest.mark.django_db
+
+TODAY = date(2026, 11, 22)
+
+
+def partitions():
+    return sorted(ledger._days())
+
+
+def row(day, verdict="accepted"):
+    return Delivery(day=day, occurrence_id=1, token_id=1, verdict=verdict, at=timezone.now())
+
+
+def partition_of(day):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tableoid::regclass::text FROM delivery_delivery WHERE day = %s", [day]
+        )
+        return cursor.fetchone()[0]
+
+
+def test_partitions_are_made_ahead_once():
+    ledger.keep_partitions(today=TODAY)
+    ledger.keep_partitions(today=TODAY)
+
+    assert partitions() == [TODAY + timedelta(days=n) for n in range(4)]
+
+
+def test_a_row_goes_to_its_days_partition():
+    ledger.keep_partitions(today=TODAY)
+    row(TODAY).save(force_insert=True)
+
+    assert partition_of(TODAY) == "delivery_delivery_20261122"
+
+
+def test_a_row_of_a_day_without_partition_is_kept_all_the_same():
+    row(date(2001, 1, 1)).save(force_insert=True)
+    ledger.keep_partitions(today=date(2001, 1, 1))
+
+    assert partition_of(date(2001, 1, 1)) == "delivery_delivery_default"
+
+
+def test_days_past_their_retention_are_dropped_whole(settings):
+    settings.LEDGER_RETENTION = timedelta(days=30)
+    ledger.keep_partitions(today=TODAY)
+    row(TODAY).save(force_insert=True)
+
+    ledger.keep_partitions(today=TODAY + timedelta(days=30))
+    assert Delivery.objects.exists()
+
+    ledger.keep_partitions(today=TODAY + timedelta(days=31))
+    assert not Delivery.objects.exists()
+    assert TODAY not in partitions()
+
+
+def test_a_second_outcome_for_one_device_is_impossible():
+    row(TODAY).save(force_insert=True)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        row(TODAY, "rejected").save(force_insert=True)
+
+
+def test_only_final_verdicts_enter_the_ledger():
+    with pytest.raises(IntegrityError), transaction.atomic():
+        row(TODAY, "throttled").save(force_insert=True)
