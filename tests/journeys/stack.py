@@ -1,0 +1,267 @@
+"""The whole gateway as processes of its own: engines, web, workers, tick and simulator.
+
+Like `make run`, but every part can be hurt one by one.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from redis import Redis
+
+from devstack import programs
+from devstack.place import ROOT
+from devstack.ports import free_port
+from devstack.services import Services
+from simulator import launch
+
+PATIENCE = 40.0
+
+# short waits, so that what a fault costs shows within a test
+TUNING = {
+    "GATEWAY_BATCH_SIZE": "100",
+    "GATEWAY_BATCH_LEASE": "4",
+    "GATEWAY_REQUEST_TIMEOUT": "2",
+    "GATEWAY_LOG_FORMAT": "text",
+}
+
+
+def wait_until(what: str, holds: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
+    """Give the first true answer; fail with the last one where none comes in time."""
+    deadline, said = time.monotonic() + seconds, None
+    while time.monotonic() < deadline:
+        if said := holds():
+            return said
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come true in {seconds:g} s; last: {said!r}")
+
+
+@dataclass
+class Answer:
+    """What the gateway said."""
+
+    status: int
+    body: Any
+
+
+class Stack:
+    """One running gateway, reached over HTTP, looked into by SQL."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.services = Services(base / "engines", ephemeral=True, environ={})
+        self.simulator = launch.start(base / "simulator")
+        self.control = self.simulator.control
+        self.environ: dict[str, str] = {}
+        self.app: dict[str, Any] = {}
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._log = (base / "stack.log").open("ab")
+
+    def start(self) -> None:
+        urls = self.services.start().environment()
+        self.environ = {**os.environ, **TUNING, **urls, "SECRET_KEY": "a journey's own secret"}
+        self.environ.pop("PGPORT", None)
+        subprocess.run(programs.migrate(), check=True, cwd=ROOT, env=self.environ)
+        self.run("web", programs.web(self.port))
+        self.run("beat", programs.beat(self.base))
+        self.start_worker()
+        self.app = self.new_app()
+        wait_until("ready", lambda: self.call("GET", "/readyz", keys=None).status == 200)
+
+    def start_worker(self) -> None:
+        self.run("worker", programs.worker())
+
+    def run(self, name: str, command: list[str]) -> None:
+        self._children[name] = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
+
+    def kill(self, name: str) -> None:
+        """End a process and all its children at once, as the kernel would for want of memory."""
+        child = self._children.pop(name)
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+    @contextmanager
+    def broker_away(self) -> Iterator[None]:
+        """Freeze the broker, as a network that drops its packets would."""
+        with self.broker() as broker:
+            pid = int(broker.info("server")["process_id"])
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def restart_database(self) -> None:
+        """Stop the database under everybody and start it on the same files."""
+        postgres, guard = self.services.postgres, self.services._guard
+        assert postgres is not None
+        assert guard is not None
+        postgres.stop(guard)
+        postgres.launch(guard)
+        postgres.wait()
+
+    def stop(self) -> None:
+        for child in self._children.values():
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        self.services.stop()
+        self.simulator.stop()
+        self._log.close()
+
+    def log(self) -> str:
+        return (self.base / "stack.log").read_text(errors="replace")
+
+    def new_app(self) -> dict[str, Any]:
+        """Give the keys of a fresh app aimed at the simulator."""
+        wish = {"name": "Journey", "facts": self.simulator.facts}
+        done = subprocess.run(
+            [sys.executable, "-m", "devstack.seed"],
+            input=json.dumps(wish),
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+            env=self.environ,
+        )
+        return json.loads(done.stdout)
+
+    # -- what callers do
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, keys: str | None = "server_key"
+    ) -> Answer:
+        """Call the API with the app's server key, its device key (`secret_key`) or none."""
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, method=method)
+        request.add_header("Content-Type", "application/json")
+        if keys is not None:
+            pair = f"{self.app['api_key']}:{self.app[keys]}".encode()
+            request.add_header("Authorization", f"Basic {b64encode(pair).decode()}")
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return Answer(answer.status, json.loads(answer.read() or b"null"))
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, json.loads(error.read() or b"null"))
+        except OSError as error:
+            return Answer(0, str(error))
+
+    def broadcast(self, **said: Any) -> int:
+        """Send to everyone and give the notification's id."""
+        answer = self.call(
+            "POST", "/notifications", {"broadcast": True, "title": "T", "message": "M", **said}
+        )
+        assert answer.status == 201, answer
+        return int(answer.body["id"])
+
+    def phones(self, count: int, platform: str = "ios", **order: Any) -> None:
+        """Register simulated phones over the real device API."""
+        before = self.counts()["registered"]
+        keys = {"gateway": self.url, **{k: self.app[k] for k in ("api_key", "secret_key")}}
+        self.control.post("/phones", {"platform": platform, "count": count, **keys, **order})
+        wait_until("registered", lambda: self.counts()["registered"] >= before + count)
+
+    def tokens(self, count: int, transport: str = "apns") -> None:
+        """Put devices straight into the database: many, where nobody looks at the phones."""
+        topic = self.simulator.facts["apns"]["topic"] if transport == "apns" else ""
+        value = "md5('a' || n) || md5('b' || n)" if transport == "apns" else "'fcm' || md5('' || n)"
+        with self.database() as database:
+            database.execute(
+                f"""
+                WITH u AS (
+                    INSERT INTO crm_user (app_id, uid, anonymous)
+                    SELECT %(app)s, '{transport}-' || n, true FROM generate_series(1, %(count)s) n
+                    RETURNING id, uid
+                ), i AS (
+                    INSERT INTO crm_install (app_id, uid, user_id)
+                    SELECT %(app)s, uid, id FROM u RETURNING id, uid
+                )
+                INSERT INTO crm_devicetoken (app_id, install_id, transport, environment, topic, kind,
+                                             value, state)
+                SELECT %(app)s, id, '{transport}', 'production', %(topic)s, 'token', {value}, 'alive'
+                  FROM (SELECT id, split_part(uid, '-', 2) AS n FROM i) named
+                """,
+                {"app": self.app["id"], "count": count, "topic": topic},
+            )
+
+    # -- what an operator sees
+
+    @contextmanager
+    def database(self) -> Iterator[psycopg.Connection]:
+        with psycopg.connect(self.environ["DATABASE_URL"], autocommit=True) as connection:
+            yield connection
+
+    def broker(self) -> Redis:
+        return Redis.from_url(self.environ["REDIS_URL"])
+
+    def counts(self) -> dict[str, int]:
+        return self.control.get("/phones?limit=0")["counts"]
+
+    def occurrence(self, notification_id: int) -> dict[str, Any]:
+        with self.database() as database:
+            cursor = database.execute(
+                "SELECT * FROM delivery_occurrence WHERE notification_id = %s", [notification_id]
+            )
+            assert cursor.description
+            names = [column.name for column in cursor.description]
+            return dict(zip(names, cursor.fetchone() or (), strict=True))
+
+    def ledger(self, notification_id: int) -> dict[str, int]:
+        """Count the ledger's own rows, whatever the counters say."""
+        with self.database() as database:
+            return dict(
+                database.execute(
+                    """SELECT d.verdict, count(*) FROM delivery_delivery d
+                         JOIN delivery_occurrence o ON o.id = d.occurrence_id
+                        WHERE o.notification_id = %s GROUP BY d.verdict""",
+                    [notification_id],
+                ).fetchall()
+            )
+
+    def finished(self, notification_id: int, *, seconds: float = PATIENCE) -> dict[str, Any]:
+        """Wait for the end of a send and give its occurrence, with conservation checked."""
+
+        def over() -> dict[str, Any] | None:
+            occurrence = self.occurrence(notification_id)
+            self.check_conservation(occurrence)
+            return occurrence if occurrence["state"] == "finished" else None
+
+        try:
+            occurrence = wait_until("finished", over, seconds=seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()[-3000:]}") from None
+        counted = {v: occurrence[v] for v in VERDICTS if occurrence[v]}
+        assert counted == self.ledger(notification_id)
+        assert sum(counted.values()) == occurrence["targeted"]  # pending is 0
+        return occurrence
+
+    def check_conservation(self, occurrence: dict[str, Any]) -> None:
+        settled = sum(occurrence[v] for v in VERDICTS)
+        assert 0 <= settled <= occurrence["targeted"], occurrence
+
+
+VERDICTS = ("accepted", "rejected", "unregistered", "expired", "cancelled", "uncertain")
