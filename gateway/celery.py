@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 
 app = Celery("gateway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.task_queues = [Queue("urgent"), Queue("bulk")]
+app.conf.task_queues = [Queue(name, routing_key=name) for name in ("urgent", "bulk")]
 app.conf.beat_schedule = {
     # expires: ticks missed while no worker ran are of no use later
     "tick": {"task": "tick", "schedule": 1.0, "options": {"queue": "urgent", "expires": 5}},

@@ -81,7 +81,7 @@ def database(name: str = "DATABASE_URL") -> dict[str, object]:
         "PASSWORD": unquote(url.password or ""),
         "HOST": unquote(url.hostname or "") if "%" not in url.netloc else _socket(url.netloc),
         "PORT": port,
-        "OPTIONS": dict(parse_qsl(url.query)),
+        "OPTIONS": {"connect_timeout": "5", **dict(parse_qsl(url.query))},
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
     }

@@ -1,12 +1,9 @@
 """Every setting of the gateway; all values come from the environment (README, "Configuration")."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from gateway import env
-
-BASE_DIR = Path(__file__).resolve().parent.parent
 
 # -- the process
 DEBUG = env.flag("GATEWAY_DEBUG", default=False)
@@ -70,7 +67,7 @@ DATABASES = {"default": env.database()}
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = env.text("GATEWAY_STATIC_ROOT", "") or None  # where collectstatic puts them
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
@@ -113,6 +110,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
     "queue_order_strategy": "priority",  # always look in `urgent` first
     "socket_connect_timeout": 1,  # a caller never waits long for the doorbell
+    "socket_timeout": 3,
 }
 CELERY_TASK_PUBLISH_RETRY = False  # tick finds what no message woke
 CELERY_DB_REUSE_MAX = 10**9  # keep the connection; `task_prerun` checks its health

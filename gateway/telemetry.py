@@ -1,0 +1,133 @@
+"""Log shape, metric names, request ids."""
+
+import json
+import logging
+import logging.config
+import re
+import time
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponseBase
+from prometheus_client import Counter, Histogram
+
+from gateway.redaction import redact
+
+REQUESTS = Counter("gateway_http_requests", "Requests answered.", ["method", "route", "status"])
+LATENCY = Histogram(
+    "gateway_http_request_seconds",
+    "Time to answer a request.",
+    ["method", "route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+logger = logging.getLogger("gateway.request")
+
+
+class TextLines(logging.Formatter):
+    """One readable line a record, without secrets; line breaks inside a message are escaped."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s%(about)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line, and a traceback under it where there is one."""
+        told = request_id.get()
+        record.about = f" [{told}]" if told else ""
+        return redact(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """Keep a message on its line, so that no caller can write lines of their own."""
+        record.message = record.message.replace("\r", "\\r").replace("\n", "\\n")
+        return super().formatMessage(record)
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a record, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the object on one line."""
+        told: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
+        if known := request_id.get():
+            told["request_id"] = known
+        if record.exc_info:
+            told["exception"] = redact(self.formatException(record.exc_info))
+        return json.dumps(told, ensure_ascii=False)
+
+
+def configure_logging(config: dict[str, Any]) -> None:
+    """Set up logging for every process; Django calls it with `settings.LOGGING`."""
+    shape = JsonLines if config["format"] == "json" else TextLines
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"line": {"()": shape}},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "root": {"handlers": ["stderr"], "level": config["level"]},
+            "loggers": {
+                # each 4xx already has its request line; a 500 comes here with its traceback
+                "django.request": {"level": "ERROR"},
+                "httpx": {"level": "WARNING"},
+            },
+        }
+    )
+
+
+class RequestTelemetry:
+    """Gives each request an id, a log line and its place in the metrics.
+
+    The caller's own `X-Request-Id` is kept where it is safe to write down. Lines and metrics name
+    the route, not the path: paths hold people's ids.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request, and tell of it."""
+        sent = request.headers.get("X-Request-Id", "")
+        own = sent if SAFE_REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        mark = request_id.set(own)
+        started = time.perf_counter()
+        try:
+            response = self.get_response(request)
+            response["X-Request-Id"] = own
+            if request.path_info not in PROBES:
+                tell(request, response, took=time.perf_counter() - started)
+        finally:
+            request_id.reset(mark)
+        return response
+
+
+def tell(request: HttpRequest, response: HttpResponseBase, *, took: float) -> None:
+    """Write the one line and move the metrics of an answered request."""
+    method = request.method if request.method in METHODS else "other"
+    route = route_of(request)
+    REQUESTS.labels(method, route, response.status_code).inc()
+    LATENCY.labels(method, route).observe(took)
+    shown = route if route != UNROUTED else f"{UNROUTED} {quote(request.path_info)[:200]}"
+    logger.info("%s %s %d %.1f ms", method, shown, response.status_code, took * 1000)
+
+
+UNROUTED = "unrouted"
+
+
+def route_of(request: HttpRequest) -> str:
+    """Give the pattern a request was routed by: few of them exist, whatever callers ask for."""
+    match = request.resolver_match
+    return f"/{match.route}" if match and match.route else UNROUTED

@@ -1,4 +1,4 @@
-"""Fixtures every suite may ask for: an app, its phones, and a provider that answers from a script."""
+"""Fixtures every suite may ask for: an app, its phones, a provider that answers from a script."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Phones:
         """Give an install known to the app, with someone signed in where `user` is named."""
         install = recognise_install(app=self.app, uid=uid)
         if user is not None:
-            change_install(install, AssociateUser(user_uid=user), happened_at=timezone.now())
+            change_install(install, AssociateUser(user_uid=user))
             install.save()
         return install
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -72,11 +71,6 @@ class SetInApp:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """The app came to the front or left it."""
-
-
-@dataclass(frozen=True, slots=True)
 class Locate:
     """Where the device was, in degrees."""
 
@@ -92,7 +86,6 @@ Change = (
     | DropToken
     | SetEnabled
     | SetInApp
-    | Seen
     | Locate
 )
 
@@ -121,7 +114,7 @@ def recognise_user(*, app: App, uid: str, anonymous: bool = False) -> User:
     return user
 
 
-def change_install(install: Install, change: Change, *, happened_at: datetime) -> None:
+def change_install(install: Install, change: Change) -> None:
     """Apply what a device told of itself; the caller holds the install's lock."""
     match change:
         case TrackInstall():
@@ -148,8 +141,6 @@ def change_install(install: Install, change: Change, *, happened_at: datetime) -
             install.device_tokens.update(enabled=change.enabled)
         case SetInApp():
             User.objects.filter(pk=install.user_id).update(in_app_enabled=change.consented)
-        case Seen():
-            _see(install, happened_at)
         case Locate():
             install.latitude, install.longitude = change.latitude, change.longitude
 
@@ -178,11 +169,3 @@ def _associate(install: Install, said: AssociateUser) -> None:
             attributes=said.attributes, updated_at=timezone.now()
         )
     install.user = user
-
-
-def _see(install: Install, happened_at: datetime) -> None:
-    seen_at = min(happened_at, timezone.now())
-    install.last_active_at = max(install.last_active_at, seen_at)
-    user = User.objects.filter(pk=install.user_id)
-    user.filter(first_active_at__isnull=True).update(first_active_at=seen_at)
-    user.exclude(last_active_at__gte=seen_at).update(last_active_at=seen_at)

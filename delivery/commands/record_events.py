@@ -10,6 +10,7 @@ import orjson
 from django.db import connection, transaction
 from django.utils import timezone
 
+from crm.commands.activity import Activity, Seen
 from crm.commands.installs import Change, change_install, recognise_install
 from crm.models import App, Install, User
 from delivery.commands.record_open import record_open
@@ -24,6 +25,9 @@ class Receipt:
     notification_id: int
 
 
+Effect = Change | Receipt | Seen
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceEvent:
     """One event as the device told it, and what it means to us, if anything."""
@@ -33,7 +37,7 @@ class DeviceEvent:
     happened_at: datetime
     user_uid: str | None
     data: dict[str, Any] | None
-    effect: Change | Receipt | None = None
+    effect: Effect | None = None
 
 
 @transaction.atomic
@@ -49,10 +53,12 @@ def record_events(*, app: App, install_uid: str, events: Sequence[DeviceEvent]) 
     notifications = _receipted(app, events)
     fresh = _store(install, events, notifications)
     new = len(fresh)
+    activity = Activity()
     for event in events:
         if event.uuid in fresh:
             fresh.discard(event.uuid)  # the same uuid may stand twice in one post
-            _apply(install, event, notifications)
+            _apply(install, event, notifications, activity)
+    activity.store()
     install.save()
     return new
 
@@ -107,7 +113,12 @@ def _told(event: DeviceEvent, notifications: Mapping[int, Notification]) -> str 
     return None if data is None else orjson.dumps(data).decode()
 
 
-def _apply(install: Install, event: DeviceEvent, notifications: Mapping[int, Notification]) -> None:
+def _apply(
+    install: Install,
+    event: DeviceEvent,
+    notifications: Mapping[int, Notification],
+    activity: Activity,
+) -> None:
     match event.effect:
         case None:
             return
@@ -120,8 +131,10 @@ def _apply(install: Install, event: DeviceEvent, notifications: Mapping[int, Not
             )
         case Receipt():
             return
+        case Seen():
+            activity.note(install, event.happened_at)
         case change:
-            change_install(install, change, happened_at=event.happened_at)
+            change_install(install, change)
 
 
 def _opener(install: Install, event: DeviceEvent) -> str:

@@ -55,7 +55,9 @@ def send_notification(ask: SendNotification) -> Notification:
             reporting_meta=ask.reporting_meta,
             user_meta=ask.user_meta,
             lane=ask.lane or _lane(ask),
-            time_to_live=ask.time_to_live or settings.DEFAULT_TIME_TO_LIVE,
+            time_to_live=(
+                settings.DEFAULT_TIME_TO_LIVE if ask.time_to_live is None else ask.time_to_live
+            ),
         )
         occurrence = _fire(notification, at=ask.schedule.at or timezone.now())
         if ask.schedule.at is None:

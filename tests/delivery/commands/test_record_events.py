@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.utils import timezone
 
+from crm.commands.activity import Seen
 from crm.commands.apps import create_app
 from crm.commands.installs import (
     AssociateUser,
@@ -11,7 +12,6 @@ from crm.commands.installs import (
     DropToken,
     Locate,
     RegisterToken,
-    Seen,
     SetEnabled,
     SetInApp,
     TrackInstall,
@@ -28,7 +28,12 @@ NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 def event(effect=None, *, uuid=None, type_="custom", user_uid=None, data=None, at=NOON):
     return DeviceEvent(
-        uuid=uuid or uuid4(), type=type_, happened_at=at, user_uid=user_uid, data=data, effect=effect
+        uuid=uuid or uuid4(),
+        type=type_,
+        happened_at=at,
+        user_uid=user_uid,
+        data=data,
+        effect=effect,
     )
 
 
@@ -117,7 +122,8 @@ def test_signing_out_gives_the_install_back_to_its_anonymous_user(told):
 
 
 def test_details_are_kept_whole_and_in_columns(told):
-    install = told(TrackInstall(os="iOS", os_version="19", timezone="Europe/Paris", details={"a": 1}))
+    said = {"os": "iOS", "os_version": "19", "timezone": "Europe/Paris", "details": {"a": 1}}
+    install = told(TrackInstall(**said))
 
     assert (install.os, install.os_version, install.timezone) == ("iOS", "19", "Europe/Paris")
     assert install.details == {"a": 1}

@@ -34,9 +34,7 @@ def ask(app):
 def rung(monkeypatch, django_capture_on_commit_callbacks):
     """Who was rung for, once the transaction is through."""
     rings = []
-    monkeypatch.setattr(
-        tasks, "ring_for_occurrence", lambda occurrence_id, lane: rings.append((occurrence_id, lane))
-    )
+    monkeypatch.setattr(tasks, "ring_for_occurrence", lambda id_, lane: rings.append((id_, lane)))
 
     def of(ask):
         with django_capture_on_commit_callbacks(execute=True):

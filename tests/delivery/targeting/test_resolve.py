@@ -90,6 +90,4 @@ def test_another_apps_devices_are_out_of_reach(phones, reached):
     channel = Channel.objects.create(app=other, uuid="offers")
 
     assert reached(everyone=True) == []
-    assert (
-        reached(install_uids=("one",), user_uids=("mark",), channel_ids=(channel.pk,)) == []
-    )
+    assert reached(install_uids=("one",), user_uids=("mark",), channel_ids=(channel.pk,)) == []

@@ -1,0 +1,15 @@
+"""The OpenAPI page: the schema, and a page of ours that lists it without any other host."""
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """Give the page; its script fetches the schema from beside it."""
+    html = render_to_string("gateway/docs.html", request=request)
+    return HttpResponse(html, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})

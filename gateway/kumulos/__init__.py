@@ -1,0 +1,1 @@
+"""The Kumulos dialect, complete; delete the folder and it is gone."""

@@ -1,0 +1,58 @@
+"""HTTP Basic with an app's API key and one of its two keys; each opens its own routes only."""
+
+import base64
+import binascii
+from typing import ClassVar
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from crm.models import App, AppKey
+
+
+class BasicKeys(BaseAuthentication):
+    """Lets in whoever holds an app's key of one kind; `request.auth` is then the App."""
+
+    kind: ClassVar[AppKey.Kind]
+
+    def authenticate(self, request: Request) -> tuple[None, App]:
+        """Give the app; missing, malformed and wrong credentials are all the same 401."""
+        pair = read_basic(request.headers.get("Authorization", ""))
+        app = pair and App.objects.opened_by(kind=self.kind, api_key=pair[0], secret=pair[1])
+        if not app:
+            raise AuthenticationFailed("The API key or its secret is missing or wrong.")
+        return None, app
+
+    def authenticate_header(self, request: Request) -> str:
+        """Give the challenge of a 401."""
+        del request
+        return 'Basic realm="push"'
+
+
+class DeviceKey(BasicKeys):
+    """API key and secret key: shipped inside apps, so they open device routes only."""
+
+    kind = AppKey.Kind.DEVICE
+
+
+class ServerKey(BasicKeys):
+    """API key and server key: a backend's."""
+
+    kind = AppKey.Kind.SERVER
+
+
+def read_basic(header: str) -> tuple[str, str] | None:
+    """Give user and password of an Authorization header; None where it is not well formed.
+
+    Only the first colon separates them (RFC 7617 §2).
+    """
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        pair = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    user, colon, password = pair.partition(":")
+    return (user, password) if colon else None

@@ -1,0 +1,1 @@
+"""What SDKs inside apps call."""

@@ -1,0 +1,1 @@
+"""Send, read back, install-opens, user-opens."""

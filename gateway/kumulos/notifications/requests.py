@@ -1,0 +1,68 @@
+"""Wire → command: a decoded body becomes a SendNotification, or every reason why not."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from crm.models import App
+from delivery.commands.send import SendNotification
+from delivery.message import Badge, BadgeChange, Message
+from delivery.models import Notification
+from delivery.models.notification import Lane
+from delivery.schedule import NOW
+from gateway.kumulos.notifications.fields import TARGET_KEYS, NotificationFields
+from gateway.kumulos.notifications.moments import read_schedule
+from gateway.kumulos.notifications.targets import NOBODY, read_audience
+
+BADGE_CHANGES = {"setTo": BadgeChange.SET, "incrementBy": BadgeChange.INCREMENT}
+
+
+def read_send(body: dict[str, Any], *, app: App, now: datetime) -> SendNotification:
+    """Give the command a body asks for.
+
+    Shapes are judged first and together, then what the body names is looked up (§5.0).
+    """
+    fields = NotificationFields(data=body)
+    fields.is_valid(raise_exception=True)
+    asked = fields.validated_data
+    audience = read_audience(app, asked)
+    schedule = read_schedule(asked.get("schedule"), now=now)
+    return SendNotification(
+        app=app,
+        source=Notification.Source.KUMULOS,
+        message=read_message(asked),
+        audience=NOBODY if schedule is None else audience,
+        schedule=schedule or NOW,
+        filters={key: value for key, value in body.items() if key in TARGET_KEYS},
+        reporting_meta=asked.get("reportingMeta", {}),
+        user_meta=asked.get("userMeta", {}),
+        time_to_live=read_ttl(asked.get("ttl")),
+        lane=Lane(asked["lane"]) if "lane" in asked else None,
+    )
+
+
+def read_ttl(seconds: int | None) -> timedelta | None:
+    """Give how long a push is tried; 0 means now or never, and trying once takes a moment."""
+    return None if seconds is None else timedelta(seconds=max(seconds, 1))
+
+
+def read_message(asked: dict[str, Any]) -> Message:
+    """Give the content; an empty optional text is one that was not given."""
+    return Message(
+        title=asked["title"],
+        body=asked["message"],
+        url=asked.get("url") or None,
+        data=asked.get("data"),
+        background=asked.get("isBackground", False),
+        badge=read_badge(asked.get("ios", {})),
+        sound=asked.get("soundConfig", {}).get("iosSound") or None,
+        high_priority=asked.get("android", {}).get("highPriority", False),
+        collapse_id=asked.get("collapseId") or None,
+    )
+
+
+def read_badge(ios: dict[str, Any]) -> Badge | None:
+    """Give the change of the badge; one cannot be set below 0 (§6.22)."""
+    if not ios.get("hasBadge"):
+        return None
+    change, count = BADGE_CHANGES[ios["badgeType"]], ios["badgeCount"]
+    return Badge(change=change, count=max(count, 0) if change is BadgeChange.SET else count)

@@ -1,0 +1,1 @@
+"""Parts any dialect is built from; knows no dialect."""

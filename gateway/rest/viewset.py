@@ -1,0 +1,47 @@
+"""The view every dialect starts from: parse, command, render, and nothing guessed in between."""
+
+from collections.abc import Iterable
+
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.viewsets import ViewSet
+
+from crm.models import App
+
+
+class AlwaysJson(BaseContentNegotiation):
+    """Answers JSON whatever `Accept` says: old clients send none, browsers send their own."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        """Give none: bodies are read by `gateway.rest.body`."""
+        del request, parsers
+        return None
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Give the one renderer there is."""
+        del request, format_suffix
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
+
+
+class WireViewSet(ViewSet):
+    """A dialect's resource: each action reads the request, runs one command, renders its result.
+
+    A dialect derives from it with its own exception handler, and an authenticator whose `auth` is
+    the App.
+    """
+
+    renderer_classes = [JSONRenderer]
+    parser_classes = [JSONParser]  # what the OpenAPI page shows; nothing is parsed by it
+    content_negotiation_class = AlwaysJson
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
+
+    @property
+    def app(self) -> App:
+        """The tenant whose key opened this request."""
+        assert isinstance(self.request.auth, App)
+        return self.request.auth

@@ -1,0 +1,147 @@
+"""Typed readers of the environment: a value, a default, or one clear line."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from gateway import env
+
+NAME = "GATEWAY_TEST_VALUE"
+
+
+@pytest.fixture
+def put(monkeypatch):
+    monkeypatch.delenv(NAME, raising=False)
+    return lambda value, name=NAME: monkeypatch.setenv(name, value)
+
+
+def test_text_is_the_value_the_default_or_a_refusal_that_names_it(put):
+    assert env.text(NAME, "default") == "default"
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.text(NAME)
+    put("value")
+    assert env.text(NAME, "default") == "value"
+
+
+def test_a_secret_may_come_from_a_file(put, tmp_path):
+    path = tmp_path / "secret"
+    path.write_text("s3cret\n")
+    put(str(path), f"{NAME}_FILE")
+    put("ignored")
+    assert env.text(NAME) == "s3cret"
+
+
+def test_a_secret_file_that_cannot_be_read_stops_the_start(put, tmp_path):
+    put(str(tmp_path / "nothing"), f"{NAME}_FILE")
+    with pytest.raises(ImproperlyConfigured, match=f"{NAME}_FILE"):
+        env.text(NAME)
+
+
+@pytest.mark.parametrize(
+    ("value", "meaning"),
+    [
+        ("1", True),
+        ("TRUE", True),
+        ("yes", True),
+        ("On", True),
+        ("0", False),
+        ("False", False),
+        ("no", False),
+        ("off", False),
+        ("", False),
+    ],
+)
+def test_flags_are_spelled_in_many_ways(put, value, meaning):
+    put(value)
+    assert env.flag(NAME, default=not meaning) is meaning
+
+
+@pytest.mark.parametrize("default", [True, False])
+def test_a_flag_has_a_default(put, default):
+    assert env.flag(NAME, default=default) is default
+
+
+@pytest.mark.parametrize("value", ["2", "maybe", "tru", " "])
+def test_what_is_no_flag_stops_the_start(put, value):
+    put(value)
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.flag(NAME, default=True)
+
+
+def test_numbers_keep_to_their_bounds(put):
+    assert env.number(NAME, 7) == 7
+    put("3")
+    assert env.number(NAME, 7, at_least=3, at_most=3) == 3
+    for bounds in ({"at_least": 4}, {"at_most": 2}):
+        with pytest.raises(ImproperlyConfigured, match=f"{NAME}.*not 3"):
+            env.number(NAME, 7, **bounds)
+
+
+@pytest.mark.parametrize("value", ["", "x", "1.5", "1e3", "0x10"])
+def test_what_is_no_number_stops_the_start(put, value):
+    put(value)
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.number(NAME, 7)
+
+
+def test_lengths_of_time_are_whole_seconds_and_never_none(put):
+    assert env.seconds(NAME, 60) == timedelta(minutes=1)
+    put("0")
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.seconds(NAME, 60)
+
+
+def test_words_are_split_at_commas_and_trimmed(put):
+    assert env.words(NAME) == []
+    put(" a, b ,,c ")
+    assert env.words(NAME) == ["a", "b", "c"]
+
+
+def test_a_choice_is_one_of_its_words(put):
+    assert env.choice(NAME, "a", ["a", "b"]) == "a"
+    put("c")
+    with pytest.raises(ImproperlyConfigured, match="a, b"):
+        env.choice(NAME, "a", ["a", "b"])
+
+
+def test_a_database_url_gives_every_part(put):
+    put("postgresql://us%40er:p%3Ass@db.example:6543/na%2Fme?sslmode=require&connect_timeout=3")
+    found = env.database(NAME)
+    assert found["ENGINE"] == "django.db.backends.postgresql"
+    assert (found["USER"], found["PASSWORD"]) == ("us@er", "p:ss")
+    assert (found["HOST"], found["PORT"], found["NAME"]) == ("db.example", 6543, "na/me")
+    assert found["OPTIONS"] == {"sslmode": "require", "connect_timeout": "3"}
+
+
+def test_a_database_socket_keeps_the_case_of_its_path(put):
+    put("postgresql://postgres@%2FTmp%2FSock/postgres")
+    found = env.database(NAME)
+    assert (found["HOST"], found["PORT"]) == ("/Tmp/Sock", "")
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite:///x", "postgresql://h:port/x", "", "h/x"])
+def test_another_database_stops_the_start(put, url):
+    put(url)
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.database(NAME)
+
+
+@pytest.mark.parametrize(
+    ("url", "spelled"),
+    [
+        ("redis://h:6379/1", "redis://h:6379/1"),
+        ("rediss://h", "rediss://h"),
+        ("unix:///tmp/v.sock", "redis+socket:///tmp/v.sock?virtual_host=0"),
+        ("unix:///tmp/v.sock?db=3", "redis+socket:///tmp/v.sock?virtual_host=3"),
+    ],
+)
+def test_a_broker_is_given_in_celerys_spelling(put, url, spelled):
+    put(url)
+    assert env.broker(NAME) == spelled
+
+
+def test_another_broker_stops_the_start(put):
+    put("amqp://x")
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.broker(NAME)
