@@ -1,0 +1,20 @@
+PYTHON ?= python3
+DEVSTACK = @exec $(PYTHON) devstack/bootstrap.py
+.PHONY: help run test check bench demo reset chaos
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+run:  ## everything up at http://127.0.0.1:8000 (PORT=), Ctrl-C stops it
+	$(DEVSTACK) run $(ARGS)
+test:  ## the whole suite, on engines of its own (ARGS= goes to pytest)
+	$(DEVSTACK) test $(ARGS)
+check:  ## lint, format, types, imports, locks, migrations (ARGS= some by name)
+	$(DEVSTACK) check $(ARGS)
+bench:  ## measure into benchmarks/results/latest.jsonl (ONLY= a prefix)
+	$(DEVSTACK) bench $(ARGS)
+demo:  ## broadcast to simulated phones and check every count
+	$(DEVSTACK) demo $(ARGS)
+reset:  ## drop the development data in .dev/
+	$(DEVSTACK) reset $(ARGS)
+chaos:  ## the fault suite at full length
+	$(DEVSTACK) chaos $(ARGS)

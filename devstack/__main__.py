@@ -1,0 +1,107 @@
+"""`python -m devstack COMMAND`: what the Makefile's commands do inside the environment."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from devstack.attach import engines, running_stack
+from devstack.checks import check
+from devstack.errors import StackError
+from devstack.place import ROOT, Place
+from devstack.ports import read_port
+from devstack.reset import reset
+from devstack.supervisor import Stack
+from devstack.terminal import Terminal
+
+
+def run(arguments: list[str]) -> int:
+    """Bring the whole gateway up and stay with it."""
+    from devstack.demo import prepare  # noqa: PLC0415 - no other command needs it
+
+    port = read_port(arguments[0] if arguments else os.environ.get("PORT") or "8000")
+    return Stack(place=Place(), port=port, prepare=prepare, terminal=Terminal()).run()
+
+
+def test(arguments: list[str]) -> int:
+    """Run the suite, or what the arguments choose of it."""
+    become(["-m", "pytest", *arguments])
+
+
+def chaos(arguments: list[str]) -> int:
+    """Run the fault suite at full length."""
+    os.environ["CHAOS"] = "long"
+    become(["-m", "pytest", "-m", "chaos", *arguments])
+
+
+def bench(arguments: list[str]) -> int:
+    """Measure the figures."""
+    become(["-m", "benchmarks", *arguments])
+
+
+def manage(arguments: list[str]) -> int:
+    """Run a management command on the development data."""
+    with engines(Place()) as environ:
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments], check=False, cwd=ROOT, env=environ
+        ).returncode
+
+
+def drop(_arguments: list[str]) -> int:
+    """Drop the development data."""
+    print(reset(Place()))
+    return 0
+
+
+def demo(arguments: list[str]) -> int:
+    """Push to simulated phones and check every count."""
+    from devstack.demo import rehearse  # noqa: PLC0415 - no other command needs it
+
+    with running_stack(Place()) as facts:
+        return rehearse(facts, arguments)
+
+
+def become(words: list[str]) -> NoReturn:
+    """Turn into another Python program, so that signals and the exit code are its own."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - no shell is wanted
+
+
+def usage(_arguments: list[str]) -> int:
+    """Say which commands there are."""
+    for name, command in COMMANDS.items():
+        print(f"{name:<8} {(command.__doc__ or '').splitlines()[0]}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "run": run,
+    "test": test,
+    "check": check,
+    "bench": bench,
+    "demo": demo,
+    "chaos": chaos,
+    "manage": manage,
+    "reset": drop,
+    "help": usage,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command and return its exit code; what keeps it from running is one clear line."""
+    name, *rest = arguments or ["help"]
+    if (command := COMMANDS.get(name)) is None:
+        usage([])
+        return 2
+    try:
+        return command(rest)
+    except StackError as problem:
+        print(f"{name}: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

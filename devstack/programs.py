@@ -1,0 +1,45 @@
+"""How each of the gateway's own processes is started in development."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from devstack.ports import HOST, is_free
+
+# root in a container is no news here, and a banner is no log line
+UNMOVED = ["-W", "ignore:You're running the worker with superuser"]
+CELERY = [sys.executable, *UNMOVED, "-m", "celery", "--quiet", "-A", "gateway"]
+
+
+def migrate() -> list[str]:
+    """Bring the database to this checkout's schema."""
+    return [sys.executable, "manage.py", "migrate", "--no-input", "--skip-checks", "-v0"]
+
+
+def simulator(folder: Path, ports: Mapping[str, int]) -> list[str]:
+    """Apple and Google, where they were the last time: an open page of phones finds them again."""
+    wanted = {name: ports.get(name, 0) for name in ("apns", "fcm", "control")}
+    free = {name: port if is_free(port) else 0 for name, port in wanted.items()}
+    places = [word for name, port in free.items() for word in (f"--{name}-port", str(port))]
+    return [sys.executable, "-m", "simulator", "--dir", str(folder), *places]
+
+
+def web(port: int) -> list[str]:
+    """One worker, eight threads: the least CPU per request of what was measured."""
+    place = ["--interface", "wsgi", "--host", HOST, "--port", str(port), "--no-ws"]
+    size = ["--workers", "1", "--blocking-threads", "8", "--backlog", "1024"]
+    quiet = ["--no-access-log", "--log-level", "error", "--workers-kill-timeout", "5"]
+    return [sys.executable, "-m", "granian", *place, *size, *quiet, "gateway.wsgi:application"]
+
+
+def worker() -> list[str]:
+    """Two prefork processes that look into `urgent` before `bulk`."""
+    size = ["--pool", "prefork", "--concurrency", "2", "--queues", "urgent,bulk"]
+    quiet = ["--without-gossip", "--without-mingle"]
+    return [*CELERY, "worker", *size, *quiet]
+
+
+def beat(folder: Path) -> list[str]:
+    """The clock behind the one-second tick."""
+    files = ["--schedule", str(folder / "beat-schedule"), "--pidfile", ""]
+    return [*CELERY, "beat", *files]

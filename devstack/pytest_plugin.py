@@ -1,0 +1,46 @@
+"""Gives every pytest run its own Postgres and Valkey, before Django reads its settings.
+
+Loaded by `addopts = -p devstack.pytest_plugin`, so a plain `pytest` in the environment works too.
+"""
+
+import os
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from devstack.errors import StackError
+from devstack.services import Services
+
+NAMES = ("DATABASE_URL", "REDIS_URL")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """Start what the environment lacks; pytest-django reads the settings inside the yield."""
+    os.environ.setdefault("SECRET_KEY", "only for tests: nothing it protects outlives them")
+    if needs_services():
+        start(early_config)
+    yield
+
+
+def needs_services() -> bool:
+    """Say whether this process starts engines: xdist's workers use those of their controller."""
+    return "PYTEST_XDIST_WORKER" not in os.environ and not all(map(os.environ.get, NAMES))
+
+
+def start(config: pytest.Config) -> None:
+    """Start ephemeral engines and stop them when the configuration is dropped.
+
+    A cleanup rather than pytest_unconfigure alone, which is skipped when a conftest fails early.
+    """
+    base = Path(tempfile.mkdtemp(prefix="gateway-tests-"))
+    services = Services(base, ephemeral=True)
+    try:
+        urls = services.start()
+    except StackError as problem:
+        raise pytest.UsageError(str(problem)) from None
+    config.add_cleanup(services.stop)
+    os.environ.pop("PGPORT", None)  # libpq would look for another socket
+    os.environ.update(urls.environment())
