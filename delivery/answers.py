@@ -1,5 +1,7 @@
 """What a provider answered to one batch, recorded as it comes in."""
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic
 
@@ -7,6 +9,8 @@ from delivery import breaker, outcomes
 from delivery.models import Batch
 from delivery.providers.contract import FINAL, Outcome, Verdict
 from delivery.scheduling import claims
+
+log = logging.getLogger(__name__)
 
 RECORD_EVERY = 0.5
 """Seconds: what a lost worker sends twice is at most what was answered since the last record."""
@@ -26,7 +30,8 @@ class Answers:
         self._final: list[Outcome] = []
         self._doubtful: list[Outcome] = []
         self._answered: set[int] = set()
-        self._accepted = 0
+        self._said: Counter[str] = Counter()
+        self._began_at = monotonic()
         self._recorded_at = monotonic()
 
     @property
@@ -39,10 +44,8 @@ class Answers:
         for outcome in chunk:
             verdict = outcome.verdict
             self._answered.add(outcome.token_id)
-            if verdict is Verdict.ACCEPTED:
-                self._accepted += 1
-                self._final.append(outcome)
-            elif verdict not in FINAL:
+            self._said[verdict.value] += 1
+            if verdict not in FINAL:
                 self.again.append(outcome)
             elif verdict is Verdict.UNREGISTERED and not outcome.proven:
                 self._doubtful.append(outcome)
@@ -60,16 +63,28 @@ class Answers:
         """Decide what was doubted, tell the breaker, and record what is left."""
         credential = self._batch.credential
         assert credential is not None  # an answer came through it
-        judged = breaker.judge(credential, self._doubtful, accepted=self._accepted)
-        self._doubtful = []
-        self.take(judged)
+        accepted = self._said[Verdict.ACCEPTED.value]
+        doubtful, self._doubtful = self._doubtful, []
+        for outcome in breaker.judge(credential, doubtful, accepted=accepted):
+            (self._final if outcome.verdict in FINAL else self.again).append(outcome)
         refused = [o for o in self.again if o.verdict is Verdict.MISCONFIGURED]
         if refused:
             breaker.rest(credential, reason=refused[0].reason)
         self._record()
+        self._tell()
 
     def _record(self) -> None:
         final, self._final = self._final, []
         outcomes.record_outcomes(self._batch.occurrence, final, installs=self._installs)
         claims.keep_batch(self._batch)
         self._recorded_at = monotonic()
+
+    def _tell(self) -> None:
+        log.info(
+            "batch %d of occurrence %d by %s: %s in %.0f ms",
+            self._batch.pk,
+            self._batch.occurrence_id,
+            self._batch.transport,
+            ", ".join(f"{count} {verdict}" for verdict, count in self._said.items()),
+            (monotonic() - self._began_at) * 1000,
+        )

@@ -121,7 +121,7 @@ def opened(credential: ProviderCredential) -> Credentials:
         provider=credential.provider,
         kind=credential.kind,
         secret=credential.secret,
-        facts=credential.facts,
+        facts={**credential.facts, "transport": settings.PROVIDER_TRANSPORT},
         environment=Environment(credential.environment or Environment.PRODUCTION),
         endpoint=credential.endpoint,
         ca_pem=credential.ca_pem,

@@ -30,6 +30,10 @@ class Child:
     unfinished: bytes = b""
     started_at: float = field(default_factory=time.time)
 
+    def said(self, word: str) -> bool:
+        """Say whether one of its last lines holds a word."""
+        return any(word in line for line in self.last)
+
     def died(self) -> StackError:
         """Return the refusal that tells how it ended and repeats its last words."""
         words = "".join(f"\n    {line}" for line in self.last)

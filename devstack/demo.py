@@ -10,6 +10,7 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.error import HTTPError
 
 from devstack.errors import StackError
 from devstack.place import ROOT, Place, write_json
@@ -46,11 +47,10 @@ def prepare(environ: dict[str, str], facts: Facts, base_url: str) -> Facts:
     """
     kept_file = Place().base / "demo-app.json"
     kept = json.loads(kept_file.read_text()) if kept_file.is_file() else {}
-    password = kept.get("admin_password") or secrets.token_urlsafe(12)
-    wish = {"name": "Demo", "keys": kept.get("app"), "facts": facts, "admin_password": password}
-    app = seed(environ, wish)
-    phones = kept["phones"] if kept.get("app") == app else [_install_id() for _ in FIRST_PHONES]
-    write_json(kept_file, {"app": app, "admin_password": password, "phones": phones})
+    if kept.get("facts") != facts or not _opens(base_url, kept["app"]):
+        kept = _make_app(environ, facts, kept)
+        write_json(kept_file, kept)
+    app, phones, password = kept["app"], kept["phones"], kept["admin_password"]
     for install_id, (platform, name, user) in zip(phones, FIRST_PHONES, strict=True):
         order = {"platform": platform, "name": name, "user": user, "install_id": install_id}
         _make_phones(facts, base_url, app, order)
@@ -81,8 +81,40 @@ def seed(environ: Mapping[str, str], wish: Facts) -> Facts:
     return keys
 
 
-def _install_id() -> str:
-    return secrets.token_hex(16)
+def _make_app(environ: dict[str, str], facts: Facts, kept: Facts) -> Facts:
+    """Give what there is to keep of a demo app that is new, or newly aimed."""
+    password = kept.get("admin_password") or secrets.token_urlsafe(12)
+    wish = {"name": "Demo", "keys": kept.get("app"), "facts": facts, "admin_password": password}
+    app = seed(environ, wish)
+    known = kept.get("app") == app
+    phones = kept["phones"] if known else [secrets.token_hex(16) for _ in FIRST_PHONES]
+    return {"app": app, "facts": facts, "admin_password": password, "phones": phones}
+
+
+def call(base_url: str, app: Facts, method: str, path: str, body: Facts | None = None) -> Any:
+    """Call the server API of an app and give its answer; raises `HTTPError` for a refusal."""
+    keys = f"{app['api_key']}:{app['server_key']}".encode()
+    request = urllib.request.Request(  # noqa: S310 - our own http address
+        base_url + path,
+        None if body is None else json.dumps(body).encode(),
+        {
+            "Authorization": f"Basic {b64encode(keys).decode()}",
+            "Content-Type": "application/json",
+        },
+        method=method,
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
+        return json.loads(answer.read())
+
+
+def _opens(base_url: str, app: Facts) -> bool:
+    """Say whether the keys of an earlier start still open the gateway."""
+    try:
+        call(base_url, app, "GET", "/notifications/0/install-opens")
+    except HTTPError as error:
+        with error:
+            return error.code == 404  # signed in; there is no notification 0
+    return True
 
 
 def _make_phones(facts: Facts, base_url: str, app: Facts, order: Facts) -> None:
@@ -201,15 +233,4 @@ class Rehearsal:
         return counts
 
     def _call(self, method: str, path: str, body: Facts | None = None) -> Any:
-        keys = f"{self._app['api_key']}:{self._app['server_key']}".encode()
-        request = urllib.request.Request(  # noqa: S310 - our own http address
-            self._base_url + path,
-            None if body is None else json.dumps(body).encode(),
-            {
-                "Authorization": f"Basic {b64encode(keys).decode()}",
-                "Content-Type": "application/json",
-            },
-            method=method,
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
-            return json.loads(answer.read())
+        return call(self._base_url, self._app, method, path, body)

@@ -86,16 +86,17 @@ class Stack:
         self._environ = self._place.environment(urls)
         self._start(children, "web", programs.web(self._port))  # it asks the database later
         self._migrate(children, urls["DATABASE_URL"])
-        self._start(children, "worker", programs.worker())
+        worker = self._start(children, "worker", programs.worker())
+        self._start(children, "beat", programs.beat(self._place.base))
         with self._terminal.step("simulator"):
             facts = self._facts(children, phones)
-        with self._terminal.step("demo app"):
-            prepared = self._prepare(self._environ, facts, self.url)
         with self._terminal.step("web"):
             self._probe(children, "/healthz")
             self._probe(children, "/readyz")
-        # last, because on two cores it would only slow down what READY waits for
-        self._start(children, "beat", programs.beat(self._place.base))
+        with self._terminal.step("demo app"):
+            prepared = self._prepare(self._environ, facts, self.url)
+        with self._terminal.step("worker"):
+            children.wait_for(lambda: worker.said(" ready."), seconds=PROBE_SECONDS, what="worker")
         write_json(self._place.addresses, urls | {"SECRET_KEY": self._environ["SECRET_KEY"]})
         write_json(self._place.demo, prepared)
         for line in greeting(prepared, urls):

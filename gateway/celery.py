@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, task_prerun
+from celery.signals import setup_logging, task_prerun, worker_init
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
@@ -31,3 +31,11 @@ def drop_dead_connections(**_: Any) -> None:
     from django.db import close_old_connections  # noqa: PLC0415 - settings are read by then
 
     close_old_connections()
+
+
+@worker_init.connect
+def preload_providers(**_: Any) -> None:
+    """Have the children share what takes longest to import."""
+    from delivery.providers.registry import preload  # noqa: PLC0415 - workers only
+
+    preload()

@@ -41,7 +41,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
     found = {name: probe.verdict() for name, probe in probes.items()}
     ready = all(verdict == "ok" for verdict in found.values())
     status = "ok" if ready else "unready"
-    return JsonResponse({"status": status, "checks": found}, status=200 if ready else 503)
+    response = JsonResponse({"status": status, "checks": found}, status=200 if ready else 503)
+    # not being ready is an answer, not a failure of ours to log as one
+    response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
+    return response
 
 
 class Probe:

@@ -121,6 +121,7 @@ PLAN_PAGE = env.number("GATEWAY_PLAN_PAGE", 50_000, at_least=1_000)
 BATCH_LEASE = env.seconds("GATEWAY_BATCH_LEASE", 20, at_least=2)
 DEFAULT_TIME_TO_LIVE = env.seconds("GATEWAY_DEFAULT_TIME_TO_LIVE", 24 * 3600)
 REQUEST_TIMEOUT = env.seconds("GATEWAY_REQUEST_TIMEOUT", 10)  # Google asks for ten at least
+SEND_TIMEOUT = timedelta(seconds=15)  # what could not even be written by then waits for a retry
 BATCH_DEADLINE = timedelta(seconds=40)  # of one try at a batch; below Celery's soft limit
 URGENT_AUDIENCE = env.number("GATEWAY_URGENT_AUDIENCE", 100)
 LEDGER_RETENTION = env.seconds("GATEWAY_LEDGER_RETENTION", 90 * 86400, at_least=86400)

@@ -83,6 +83,10 @@ def configure_logging(config: dict[str, Any]) -> None:
                 # each 4xx already has its request line; a 500 comes here with its traceback
                 "django.request": {"level": "ERROR"},
                 "httpx": {"level": "WARNING"},
+                # two lines for every tick would bury the rest
+                "celery.app.trace": {"level": "WARNING"},
+                "celery.worker.strategy": {"level": "WARNING"},
+                "celery.beat": {"level": "WARNING"},
             },
         }
     )

@@ -200,9 +200,10 @@ class Stack:
                     INSERT INTO crm_install (app_id, uid, user_id)
                     SELECT %(app)s, uid, id FROM u RETURNING id, uid
                 )
-                INSERT INTO crm_devicetoken (app_id, install_id, transport, environment, topic, kind,
-                                             value, state)
-                SELECT %(app)s, id, '{transport}', 'production', %(topic)s, 'token', {value}, 'alive'
+                INSERT INTO crm_devicetoken
+                       (app_id, install_id, transport, environment, topic, kind, value, state)
+                SELECT %(app)s, id, '{transport}', 'production', %(topic)s, 'token', {value},
+                       'alive'
                   FROM (SELECT id, split_part(uid, '-', 2) AS n FROM i) named
                 """,
                 {"app": self.app["id"], "count": count, "topic": topic},

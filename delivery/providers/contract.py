@@ -1,0 +1,131 @@
+"""The promise every provider keeps: pushes in, exactly one outcome each out."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from delivery.message import Message, RawMessage
+
+
+class Transport(StrEnum):
+    """The kind of address a device token is."""
+
+    APNS = "apns"
+    APNS_VOIP = "apns_voip"
+    FCM = "fcm"
+    WEB = "web"  # stored for later; no provider delivers it yet
+    SAFARI = "safari"
+    HUAWEI = "hcm"
+
+
+class Environment(StrEnum):
+    """Which of a provider's worlds a token lives in; only APNs has two."""
+
+    PRODUCTION = "production"
+    SANDBOX = "sandbox"
+
+
+class Verdict(StrEnum):
+    """What a provider's answer obliges us to do next."""
+
+    ACCEPTED = "accepted"  # taken for delivery; nothing left to do
+    REJECTED = "rejected"  # this message will never suit this token; keep the token
+    UNREGISTERED = "unregistered"  # the token is dead; retire it
+    THROTTLED = "throttled"  # ask again, no sooner than `retry_after`
+    UNAVAILABLE = "unavailable"  # the provider is unwell; ask again with backoff
+    MISCONFIGURED = "misconfigured"  # our credential is at fault; stop and tell the operator
+    UNCERTAIN = "uncertain"  # it left and no answer came; send again only where the ask allows
+
+
+FINAL = frozenset({Verdict.ACCEPTED, Verdict.REJECTED, Verdict.UNREGISTERED, Verdict.UNCERTAIN})
+"""Verdicts that end a push; after the others it is asked again."""
+
+
+class Target(NamedTuple):
+    """One address a push goes to."""
+
+    token_id: int
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Push:
+    """What every target of one batch is told, and how it is addressed.
+
+    `push_ids` of replays are equal: they are made of the occurrence and the token alone.
+    """
+
+    message: Message | RawMessage
+    notification_id: int
+    occurrence_id: int
+    transport: Transport
+    environment: Environment = Environment.PRODUCTION
+    topic: str = ""
+    expires_at: datetime | None = None
+
+    def push_id(self, token_id: int) -> str:
+        """Give the UUID (version 8, RFC 9562 §5.8) that names this push to this token.
+
+        It can be read backwards: see `read_push_id`.
+        """
+        occurrence, token = f"{self.occurrence_id:015x}", f"{token_id:015x}"
+        return f"{occurrence[:8]}-{occurrence[8:12]}-8{occurrence[12:]}-8{token[:3]}-{token[3:]}"
+
+
+def read_push_id(push_id: str) -> tuple[int, int]:
+    """Give the (occurrence id, token id) a push id was made of: Apple's log, explained."""
+    digits = push_id.replace("-", "")
+    return int(digits[:12] + digits[13:16], 16), int(digits[17:], 16)
+
+
+class Outcome(NamedTuple):
+    """A provider's answer to one push, as a value.
+
+    `reason` keeps the provider's own words. `proven` is false where a death may be our own mistake
+    (a wrong host or topic), so that a token is not retired on it alone. `died_at` is the moment
+    since which APNs knows a token dead; a token registered later is alive. `retry_after` is in
+    seconds and a floor.
+    """
+
+    token_id: int
+    verdict: Verdict
+    reason: str = ""
+    provider_ref: str = ""
+    retry_after: float | None = None
+    died_at: datetime | None = None
+    proven: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credentials:
+    """What one provider needs to let us in, decrypted; `endpoint` aims it at another address.
+
+    `secret` holds the .p8 text, the PEM of certificate and key, or the service account JSON.
+    """
+
+    id: int
+    provider: str
+    kind: str
+    secret: str
+    facts: Mapping[str, str]
+    environment: Environment = Environment.PRODUCTION
+    endpoint: str = ""
+    ca_pem: str = ""
+
+
+class Provider(Protocol):
+    """One push service, reached with one credential."""
+
+    def deliver(self, push: Push, targets: Sequence[Target]) -> AsyncIterator[Sequence[Outcome]]:
+        """Yield outcomes as answers arrive, in any order, exactly one for each target in all.
+
+        A provider's answer is a value, never an exception. Reasons we have not met
+        before fall back on the status class, and keep the provider's own words.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let what is in flight finish, within a deadline, and hang up."""
+        ...
