@@ -67,7 +67,7 @@ class Answers:
         doubtful, self._doubtful = self._doubtful, []
         for outcome in breaker.judge(credential, doubtful, accepted=accepted):
             (self._final if outcome.verdict in FINAL else self.again).append(outcome)
-        refused = [o for o in self.again if o.verdict is Verdict.MISCONFIGURED]
+        refused = [o for o in self.again if o.verdict is Verdict.MISCONFIGURED and o.wide]
         if refused:
             breaker.rest(credential, reason=refused[0].reason)
         self._record()

@@ -1,5 +1,6 @@
 """The Celery app: two queues, drained in order, and the one-second tick."""
 
+import gc
 import os
 from typing import Any
 
@@ -39,3 +40,6 @@ def preload_providers(**_: Any) -> None:
     from delivery.providers.registry import preload  # noqa: PLC0415 - workers only
 
     preload()
+    # what is here now stays: sparing it from every full collection is worth a fifth of a push
+    gc.collect()
+    gc.freeze()

@@ -86,7 +86,8 @@ class Outcome(NamedTuple):
     `reason` keeps the provider's own words. `proven` is false where a death may be our own mistake
     (a wrong host or topic), so that a token is not retired on it alone. `died_at` is the moment
     since which APNs knows a token dead; a token registered later is alive. `retry_after` is in
-    seconds and a floor.
+    seconds and a floor. `wide` is false where a fault is not the whole credential's: Apple's leg of
+    FCM may be shut while Android goes on.
     """
 
     token_id: int
@@ -96,6 +97,7 @@ class Outcome(NamedTuple):
     retry_after: float | None = None
     died_at: datetime | None = None
     proven: bool = True
+    wide: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -96,12 +96,16 @@ class PhoneBook:
         *,
         tapped: bool,
     ) -> int:
-        """Tap or dismiss the newest fitting notice on some phones; return on how many."""
+        """Tap or dismiss the newest fitting notice on some phones; return on how many.
+
+        Those touched are spread evenly over all that could be, so that every platform has some.
+        """
         waiting = list(self._waiting(notification_id))
         wanted = count if count is not None else round(len(waiting) * (fraction or 0.0))
-        for phone, notice in waiting[:wanted]:
-            self.touch(phone, notice, tapped=tapped)
-        return len(waiting[:wanted])
+        chosen = min(wanted, len(waiting))
+        for place in range(chosen):
+            self.touch(*waiting[place * len(waiting) // chosen], tapped=tapped)
+        return chosen
 
     def counts(self) -> dict[str, int]:
         """Return the counts shown above the phones."""

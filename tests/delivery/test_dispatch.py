@@ -261,3 +261,15 @@ def test_the_urgent_lane_is_another_queue(phones, memory, sends):
 
     assert not dispatch.deliver_next("bulk")
     assert dispatch.deliver_next("urgent")
+
+
+def test_a_fault_of_one_leg_alone_does_not_stop_the_credential(phones, memory, sent, monkeypatch):
+    phones.ring("one", transport="fcm")
+    provider = memory({"*": "misconfigured"})
+    answer = provider._answer
+    monkeypatch.setattr(provider, "_answer", lambda *asked: answer(*asked)._replace(wide=False))
+
+    occurrence = sent()
+
+    assert occurrence.pending == 1
+    assert ProviderCredential.objects.get(provider="fcm").suspended_until is None

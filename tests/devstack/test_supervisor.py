@@ -55,7 +55,8 @@ class Fine(BaseHTTPRequestHandler):
         pass
 HTTPServer(("127.0.0.1", %d), Fine).serve_forever()
 ''' % port)
-programs.worker = lambda: small("import time; time.sleep(60)")
+programs.worker = lambda: small(
+    "import time; print('small@worker ready.', flush=True); time.sleep(60)")
 programs.beat = lambda folder: small(
     "import sys, time; print('cannot tick', flush=True); time.sleep(1); sys.exit(7)")
 """

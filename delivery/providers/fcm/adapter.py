@@ -160,6 +160,7 @@ def _outcome(target: Target, ruling: Ruling, words: str) -> Outcome:
         words,
         retry_after=ruling.retry_after,
         proven=ruling.proven,
+        wide=ruling.wide,
     )
 
 

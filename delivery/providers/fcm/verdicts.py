@@ -51,11 +51,13 @@ class Ruling(NamedTuple):
     retry_after: float | None = None
     proven: bool = True
     remedy: Remedy | None = None
+    wide: bool = True
 
 
 ACCEPTED = Ruling(Verdict.ACCEPTED)
 REJECTED = Ruling(Verdict.REJECTED)
 MISCONFIGURED = Ruling(Verdict.MISCONFIGURED)
+APPLES_LEG = Ruling(Verdict.MISCONFIGURED, wide=False)  # the APNs key given to Firebase is bad
 UNCERTAIN = Ruling(Verdict.UNCERTAIN)
 UNSENT = Ruling(Verdict.UNAVAILABLE)
 DEAD = Ruling(Verdict.UNREGISTERED)
@@ -68,8 +70,8 @@ SUSPECT = Ruling(Verdict.REJECTED, remedy=Remedy.COMPARE)
 CODES: dict[str, Ruling] = {
     "UNREGISTERED": DEAD,
     "SENDER_ID_MISMATCH": OTHER_SENDER,
-    "THIRD_PARTY_AUTH_ERROR": MISCONFIGURED,  # the APNs key given to Firebase: iOS and web only
-    "APNS_AUTH_ERROR": MISCONFIGURED,  # its older name
+    "THIRD_PARTY_AUTH_ERROR": APPLES_LEG,  # iOS and web only; Android goes on
+    "APNS_AUTH_ERROR": APPLES_LEG,  # its older name
     "QUOTA_EXCEEDED": THROTTLED,
     "UNAVAILABLE": UNWELL,
     "INTERNAL": UNWELL,

@@ -71,7 +71,7 @@ ROWS = {
     "401 THIRD_PARTY_AUTH_ERROR": (
         401,
         body("UNAUTHENTICATED", fcm("THIRD_PARTY_AUTH_ERROR"), apns(403, "InvalidProviderToken")),
-        STOP,
+        Ruling(Verdict.MISCONFIGURED, wide=False),
     ),
     "403 SENDER_ID_MISMATCH": (
         403,
