@@ -21,7 +21,7 @@ Facts = dict[str, Any]
 FIRST_PHONES = (
     ("ios", "Mark's iPhone", "mark"),
     ("ios", "Anna's iPhone", "anna"),
-    ("ios", "The office iPad", None),
+    ("ios", "The office iPhone", None),
     ("android", "Mark's Pixel", "mark"),
     ("android", "Kim's Galaxy", "kim"),
     ("android", "The test phone", None),
