@@ -15,12 +15,15 @@ log = logging.getLogger(__name__)
 RECORD_EVERY = 0.5
 """Seconds: what a lost worker sends twice is at most what was answered since the last record."""
 
+KEEP_EVERY = 1.0
+"""Seconds without a record after which a batch whose provider is silent is shown to be ours."""
+
 
 class Answers:
     """Sorts outcomes into what is final, what must be asked again and what is doubted.
 
     Final ones go to the ledger at least every `RECORD_EVERY` seconds while answers come in; each
-    record also prolongs the batch's lease.
+    record also prolongs the batch's lease, and so does waiting for a silent provider.
     """
 
     def __init__(self, batch: Batch, *, installs: Mapping[int, int | None]) -> None:
@@ -54,10 +57,16 @@ class Answers:
         if monotonic() - self._recorded_at >= RECORD_EVERY:
             self._record()
 
+    def wait(self) -> None:
+        """Keep the batch ours while no answer comes: silence may outlast its lease."""
+        if monotonic() - self._recorded_at >= KEEP_EVERY:
+            self._record()
+
     def give_up(self, token_ids: Iterable[int], *, reason: str) -> None:
         """Take every token not answered for as uncertain: it may have left."""
         missing = [i for i in token_ids if i not in self._answered]
-        self.take([Outcome(i, Verdict.UNCERTAIN, reason=reason) for i in missing])
+        if missing:
+            self.take([Outcome(i, Verdict.UNCERTAIN, reason=reason) for i in missing])
 
     def settle(self) -> None:
         """Decide what was doubted, tell the breaker, and record what is left."""
@@ -74,8 +83,9 @@ class Answers:
         self._tell()
 
     def _record(self) -> None:
-        final, self._final = self._final, []
-        outcomes.record_outcomes(self._batch.occurrence, final, installs=self._installs)
+        if self._final:
+            outcomes.record_outcomes(self._batch.occurrence, self._final, installs=self._installs)
+            self._final = []
         claims.keep_batch(self._batch)
         self._recorded_at = monotonic()
 

@@ -86,5 +86,6 @@ def _count_in_row(credential: ProviderCredential, deaths: int, *, accepted: int)
         return 0
     if deaths:
         row.update(doubtful_in_row=F("doubtful_in_row") + deaths)
-        credential.refresh_from_db(fields=["doubtful_in_row"])
-    return credential.doubtful_in_row
+    counted = row.values_list("doubtful_in_row", flat=True).first()
+    # deleted while its pushes were under way, it is as doubtful as we knew it
+    return credential.doubtful_in_row + deaths if counted is None else counted

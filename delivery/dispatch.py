@@ -1,11 +1,13 @@
 """Batch → provider → outcomes."""
 
+import logging
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import connection
+from django.db import Error, connection
 from django.utils import timezone
 
 from crm.models import DeviceToken
@@ -16,9 +18,21 @@ from delivery.message import read_message
 from delivery.models import Batch, Delivery, ProviderCredential
 from delivery.outcomes import Ending
 from delivery.providers import runtime
-from delivery.providers.contract import Credentials, Environment, Push, Target, Transport
+from delivery.providers.contract import (
+    Credentials,
+    Environment,
+    Provider,
+    Push,
+    Target,
+    Transport,
+)
 from delivery.providers.registry import registry
 from delivery.scheduling import claims
+
+log = logging.getLogger(__name__)
+
+MOST_LOST = 5
+"""Workers a batch may cost: each may have pushed to all of it, and unseen by us."""
 
 
 class Addressee(NamedTuple):
@@ -51,6 +65,9 @@ def deliver(batch: Batch) -> None:
         claims.close_batch(batch)
     elif timezone.now() >= batch.occurrence.expires_at:
         _expire(batch, left, reason=batch.last_reason)
+    elif batch.lost >= MOST_LOST:
+        _end(batch, left, Delivery.Verdict.UNCERTAIN, reason="every worker that tried vanished")
+        claims.close_batch(batch)
     elif (rest := breaker.why_not(batch, now=timezone.now())) is not None:
         _come_back(batch, left, wait=rest.wait, reason=rest.reason)
     else:
@@ -78,26 +95,56 @@ def remainder(batch: Batch) -> Sequence[Addressee]:
 def _send(batch: Batch, left: Sequence[Addressee]) -> None:
     gone = [a for a in left if a.state == DeviceToken.State.DEAD]
     _end(batch, gone, Delivery.Verdict.UNREGISTERED, reason="retired since it was planned")
-    targets = [Target(a.token_id, a.address) for a in left if a.state != DeviceToken.State.DEAD]
-    answers = Answers(batch, installs={a.token_id: a.install_id for a in left})
+    left = [a for a in left if a.state != DeviceToken.State.DEAD]
     assert batch.credential is not None  # the breaker lets none pass without
-    provider = registry.adapter_for(opened(batch.credential))
-    push = push_of(batch)
     try:
-        for chunk in runtime.stream(
-            lambda: provider.deliver(push, targets), settings.BATCH_DEADLINE.total_seconds()
-        ):
-            answers.take(chunk)
-    except runtime.DeadlineExceeded:
-        answers.give_up([t.token_id for t in targets], reason="no outcome in time")
-    answers.settle()
+        provider, push = registry.adapter_for(opened(batch.credential)), push_of(batch)
+    except Exception as fault:  # a secret sealed with a lost key, a message of a later version
+        log.exception("batch %d cannot be sent as it is", batch.pk)
+        wait = backoff(batch.tries + 1)
+        _come_back(batch, left, wait=wait, reason=_told(fault), tried=True)
+        return
+    answers = _ask(batch, left, provider, push)
     if answers.again:
         waiting = {o.token_id for o in answers.again}
-        wait = backoff(batch.attempts, at_least=answers.retry_after)
+        wait = backoff(batch.tries + 1, at_least=answers.retry_after)
         unanswered = [a for a in left if a.token_id in waiting]
-        _come_back(batch, unanswered, wait=wait, reason=answers.again[0].reason)
+        _come_back(batch, unanswered, wait=wait, reason=answers.again[0].reason, tried=True)
     else:
         claims.close_batch(batch)
+
+
+def _ask(batch: Batch, left: Sequence[Addressee], provider: Provider, push: Push) -> Answers:
+    """Push to everybody left and give the answers, all that are final recorded.
+
+    Whoever has none in the end may have been pushed to: uncertain, and never asked again.
+    """
+    targets = [Target(a.token_id, a.address) for a in left]
+    answers = Answers(batch, installs={a.token_id: a.install_id for a in left})
+    reason = "no outcome was given"
+    deadline = settings.BATCH_DEADLINE.total_seconds()
+    asking = runtime.stream(
+        lambda: provider.deliver(push, targets), deadline, meanwhile=answers.wait
+    )
+    try:
+        with closing(asking) as chunks:
+            for chunk in chunks:
+                answers.take(chunk)
+    except runtime.DeadlineExceeded:
+        reason = "no outcome in time"
+    except Error:  # nothing can be recorded: the lease ends, and another worker follows
+        raise
+    except Exception as fault:
+        log.exception("batch %d: its provider broke its promise", batch.pk)
+        reason = _told(fault)
+    answers.give_up([t.token_id for t in targets], reason=reason)
+    answers.settle()
+    return answers
+
+
+def _told(fault: Exception) -> str:
+    # the type alone: its words may hold a token or a key
+    return f"fault of the gateway: {type(fault).__name__}"
 
 
 def push_of(batch: Batch) -> Push:
@@ -128,12 +175,19 @@ def opened(credential: ProviderCredential) -> Credentials:
     )
 
 
-def _come_back(batch: Batch, left: Sequence[Addressee], *, wait: timedelta, reason: str) -> None:
+def _come_back(
+    batch: Batch,
+    left: Sequence[Addressee],
+    *,
+    wait: timedelta,
+    reason: str,
+    tried: bool = False,
+) -> None:
     """Wait for another try, or let the rest expire where that would come too late."""
     if timezone.now() + wait >= batch.occurrence.expires_at:
         _expire(batch, left, reason=reason)
     else:
-        claims.release_batch(batch, wait=wait, reason=reason)
+        claims.release_batch(batch, wait=wait, reason=reason, tried=tried)
 
 
 def _expire(batch: Batch, left: Sequence[Addressee], *, reason: str) -> None:

@@ -1,5 +1,6 @@
 """Occurrence → batches: the audience is streamed once, in key order, and never loaded."""
 
+import logging
 from collections.abc import Iterator
 
 from django.conf import settings
@@ -8,8 +9,10 @@ from django.utils import timezone
 
 from delivery.audience import Audience
 from delivery.models import Occurrence
-from delivery.scheduling.claims import finish_occurrence, take_occurrence
+from delivery.scheduling.claims import finish_occurrence, give_up_planning, take_occurrence
 from delivery.targeting.resolve import reachable
+
+log = logging.getLogger(__name__)
 
 PLAN_PAGE = """
 WITH page AS (
@@ -46,12 +49,22 @@ def plan_batches(occurrence_id: int) -> Iterator[int]:
     occurrence = take_occurrence(occurrence_id, now=timezone.now())
     if occurrence is None:
         return
+    try:
+        yield from _plan_pages(occurrence)
+    except Exception:
+        if timezone.now() < occurrence.expires_at:
+            raise  # the lease ends, and planning goes on at the cursor: in time it may succeed
+        log.exception("occurrence %d was never planned to its end", occurrence.pk)
+        give_up_planning(occurrence.pk)
+    finish_occurrence(occurrence.pk)
+
+
+def _plan_pages(occurrence: Occurrence) -> Iterator[int]:
     while (planned := _plan_page(occurrence)) is not None:
         if planned:
             yield planned
         if occurrence.state == Occurrence.State.SENDING:
             break
-    finish_occurrence(occurrence.pk)
 
 
 def _plan_page(occurrence: Occurrence) -> int | None:

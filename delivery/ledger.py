@@ -1,23 +1,44 @@
 """The ledger's partitions: one a day, made ahead, dropped whole when their time is over."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from delivery.models import Occurrence
+
+log = logging.getLogger(__name__)
 
 AHEAD = timedelta(days=3)
+PATIENCE = 2
+"""Seconds to wait for the lock under which partitions come and go."""
 
 
 def keep_partitions(*, today: date) -> None:
-    """Have a partition for today and the next days, and none past `LEDGER_RETENTION`.
+    """Have a partition for today and the next days, and nothing past `LEDGER_RETENTION`.
 
     A row without a partition of its own lands in the default one and is found just the same.
+    What a firing still at work has sent is kept: without it everything would be sent again.
     """
     for days in range(AHEAD.days + 1):
         _make_partition(today + timedelta(days=days))
+    last = min(today - settings.LEDGER_RETENTION, _first_unfinished() or date.max)
     for day in _days():
-        if day < today - settings.LEDGER_RETENTION:
+        if day < last:
             _drop_partition(day)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM delivery_delivery_default WHERE day < %s", [last])
+
+
+def _first_unfinished() -> date | None:
+    over = [Occurrence.State.FINISHED, Occurrence.State.CANCELLED]
+    unfinished = [state for state in Occurrence.State.values if state not in over]
+    days = Occurrence.objects.filter(state__in=unfinished).order_by("ledger_day")
+    return days.values_list("ledger_day", flat=True).first()
 
 
 def _name(day: date) -> str:
@@ -25,9 +46,7 @@ def _name(day: date) -> str:
 
 
 def _make_partition(day: date) -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        # two upkeeps at once would both find it missing
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('delivery_delivery'))")
+    with _alone() as cursor:
         cursor.execute("SELECT to_regclass(%s)", [_name(day)])
         if cursor.fetchone()[0] is not None:
             return
@@ -41,8 +60,24 @@ def _make_partition(day: date) -> None:
 
 
 def _drop_partition(day: date) -> None:
-    with connection.cursor() as cursor:
+    with _alone() as cursor:
         cursor.execute(f"DROP TABLE IF EXISTS {_name(day)}")
+
+
+@contextmanager
+def _alone() -> Iterator[CursorWrapper]:
+    """Change the table in a transaction of its own, or leave it to the next upkeep.
+
+    The change waits for whoever reads the ledger, and meanwhile every writer waits behind it.
+    """
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
+            # two upkeeps at once would both find a partition missing
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('delivery_delivery'))")
+            yield cursor
+    except OperationalError as error:
+        log.warning("the ledger's partitions stay as they are for now: %s", error)
 
 
 def _days() -> list[date]:

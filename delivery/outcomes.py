@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from operator import attrgetter
 
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from crm.commands.device_tokens import retire_token
+from crm.commands.device_tokens import Death, retire_tokens
 from delivery.models import Delivery, Occurrence
 from delivery.providers.contract import Outcome, Verdict
 
@@ -46,16 +46,23 @@ def record_outcomes(
     endings = [Ending(o.token_id, o.verdict.value, o.reason, o.provider_ref) for o in outcomes]
     with transaction.atomic():
         record_endings(occurrence, endings, installs=installs)
-        for (reason, died_at), token_ids in _deaths(outcomes).items():
-            retire_token(token_ids, reason=reason, died_at=died_at)
+        retire_tokens(
+            [
+                Death(token_id=o.token_id, reason=o.reason, died_at=o.died_at)
+                for o in outcomes
+                if o.verdict is Verdict.UNREGISTERED and o.proven
+            ]
+        )
 
 
 def record_endings(
     occurrence: Occurrence, endings: Iterable[Ending], *, installs: Mapping[int, int | None]
 ) -> None:
     """Store endings once each and move the counters by what was new."""
+    # in key order: two writers of the same rows wait for each other, and never crosswise
     rows = [
-        (e.token_id, installs.get(e.token_id), e.verdict, e.reason, e.provider_ref) for e in endings
+        (e.token_id, installs.get(e.token_id), e.verdict, e.reason, e.provider_ref)
+        for e in sorted(endings, key=attrgetter("token_id"))
     ]
     if not rows:
         return
@@ -67,12 +74,3 @@ def record_endings(
             Occurrence.objects.filter(pk=occurrence.pk).update(
                 **{Delivery.Verdict(v).value: F(v) + n for v, n in fresh.items()}
             )
-
-
-def _deaths(outcomes: Sequence[Outcome]) -> Mapping[tuple[str, datetime | None], list[int]]:
-    """Group the proven dead by what was said of them, so that each group is one update."""
-    dead: dict[tuple[str, datetime | None], list[int]] = {}
-    for outcome in outcomes:
-        if outcome.verdict is Verdict.UNREGISTERED and outcome.proven:
-            dead.setdefault((outcome.reason, outcome.died_at), []).append(outcome.token_id)
-    return dead

@@ -5,6 +5,7 @@ a tick, a doubled one finds nothing to do.
 """
 
 import logging
+from time import monotonic
 from typing import Any
 
 from celery import Task, shared_task
@@ -22,6 +23,9 @@ RINGS = 16
 """Messages kept in a lane's queue while it has work: enough to wake some machines' workers."""
 
 FOUND_AT_ONCE = 100
+
+REST = 5.0
+"""Seconds nobody waits for a broker that has just failed to answer."""
 
 
 @shared_task(name="fan_out")
@@ -79,9 +83,29 @@ def ring_for_batches(lane: str, batches: int) -> None:
         _ring(deliver, lane, lane=lane)
 
 
+class Doorbell:
+    """The way to the broker, left alone for a while once it has failed.
+
+    A caller waits for a silent broker for seconds, and each is a web thread nobody else can have.
+    """
+
+    def __init__(self) -> None:
+        self._rests_until = 0.0
+
+    def ring(self, task: "Task[Any, None]", args: tuple[object, ...], *, lane: str) -> None:
+        """Send a message, or leave it to the tick where the broker is away: the work is stored."""
+        if monotonic() < self._rests_until:
+            return
+        try:
+            task.apply_async(args, queue=lane)
+        except OperationalError:
+            self._rests_until = monotonic() + REST
+            log.warning("the broker does not answer; the next tick will ring")
+
+
+doorbell = Doorbell()
+"""The one doorbell of this process."""
+
+
 def _ring(task: "Task[Any, None]", *args: object, lane: str) -> None:
-    """Send a message, or leave it to the tick where the broker is away: the work is stored."""
-    try:
-        task.apply_async(args, queue=lane)
-    except OperationalError:
-        log.warning("the broker does not answer; the next tick will ring")
+    doorbell.ring(task, args, lane=lane)

@@ -6,6 +6,7 @@ PUT_INSTEAD = r"\g<name>[redacted]"
 
 NAMES = r"token|secret|passw(?:or)?d|(?:server|api|private)_?key"
 
+# callers can have long lines written: no pattern may look at one character again and again
 SECRETS = [
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
@@ -13,10 +14,10 @@ SECRETS = [
         r"(?P<name>)-----BEGIN [A-Z ]+-----.*?(?:-----END [A-Z ]+-----|\Z)",
         # an Authorization header
         r"(?P<name>\b(?:basic|bearer|key)[ =]+)[A-Za-z0-9+/=._~-]{16,}",
-        # anything named like a secret
-        rf"(?P<name>\b[\w-]*(?:{NAMES})[\"']?\s*[:=]\s*(?:b?[\"'])?)[^\s\"',;&)}}\]]{{6,}}",
+        # anything named like a secret, whatever the name begins with
+        rf"(?P<name>(?:{NAMES})[\"']?\s*[:=]\s*(?:b?[\"'])?)[^\s\"',;&)}}\]]{{6,}}",
         # an FCM registration token, wherever it stands
-        r"(?P<name>)\b[\w-]{10,}:APA91[\w-]{20,}",
+        r"(?P<name>)[\w-]{10,64}:APA91[\w-]{20,}",
         # an APNs token or a digest: no number we write is that long
         r"(?P<name>)\b[0-9a-f]{40,}\b",
     )

@@ -64,6 +64,7 @@ TEMPLATES = [
 
 # -- where things are kept
 DATABASES = {"default": env.database()}
+DATABASE_PATIENCE = env.seconds("GATEWAY_DATABASE_PATIENCE", 15)  # of a web process
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 STATIC_URL = "/static/"

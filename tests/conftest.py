@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from django.test import Client
+from django.test.client import ClientHandler
 from django.utils import timezone
 
 from crm.commands.apps import NewApp, create_app
@@ -20,6 +22,22 @@ from delivery.providers import registry
 from delivery.providers.memory import Memory
 
 TOPIC = "com.example.app"
+
+
+@pytest.fixture(scope="session")
+def web():
+    """Give the web stack as it runs, built once: it looks for static files in every app."""
+    handler = ClientHandler(enforce_csrf_checks=False)
+    handler.load_middleware()
+    return handler
+
+
+@pytest.fixture
+def client(web):
+    """Give a client of the one web stack."""
+    client = Client()
+    client.handler = web
+    return client
 
 
 @pytest.fixture

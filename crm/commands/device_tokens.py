@@ -5,11 +5,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet, Value
+from django.db import connection
+from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import MD5
 from django.utils import timezone
 
 from crm.models import DeviceToken, Install
+
+RETIRE = """
+WITH dead AS (
+    SELECT t.id, said.reason
+      FROM crm_devicetoken t
+      JOIN unnest(%s::int[], %s::text[], %s::timestamptz[]) AS said (id, reason, died_at)
+        ON said.id = t.id
+     WHERE t.state <> 'dead' AND (said.died_at IS NULL OR t.registered_at <= said.died_at)
+     ORDER BY t.id
+       FOR NO KEY UPDATE OF t
+)
+UPDATE crm_devicetoken t
+   SET state = %s, state_reason = dead.reason, state_changed_at = %s
+  FROM dead WHERE t.id = dead.id
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +47,7 @@ def register_token(
     keeps its token, and two owners would mean two copies of each push (contracts/kumulos §2.1).
     """
     now = timezone.now()
+    known = _lock_known(install, address)
     [token] = DeviceToken.objects.bulk_create(
         [
             DeviceToken(
@@ -59,12 +76,27 @@ def register_token(
             "registered_at",
         ],
     )
-    others = DeviceToken.objects.exclude(pk=token.pk).filter(app_id=install.app_id)
-    same_value = others.filter(value_digest=MD5(Value(address.value)), value=address.value)
-    same_address = same_value.filter(transport=address.transport)
-    _retire(same_address, "registered elsewhere", now)
-    _retire(others.filter(install=install, user=None), "replaced by the device", now)
+    others = [other for other in known if other.pk != token.pk]
+    elsewhere = [o.pk for o in others if (o.transport, o.value) == (token.transport, token.value)]
+    own = [o.pk for o in others if o.install_id == install.pk and o.user_id is None]
+    if elsewhere:
+        _retire(DeviceToken.objects.filter(pk__in=elsewhere), "registered elsewhere", now)
+    if own:
+        _retire(DeviceToken.objects.filter(pk__in=own), "replaced by the device", now)
     return token
+
+
+def _lock_known(install: Install, address: Address) -> list[DeviceToken]:
+    """Give what is known of this install and of this value, locked in key order.
+
+    Providers' verdicts lock many tokens, devices swap theirs: all in the same order, or they block
+    each other.
+    """
+    same_value = Q(value_digest=MD5(Value(address.value)), value=address.value)
+    own = Q(install=install) & ~Q(state=DeviceToken.State.DEAD)
+    known = DeviceToken.objects.filter(own | same_value, app_id=install.app_id)
+    locked = known.order_by("pk").select_for_update(no_key=True)
+    return list(locked.only("transport", "value", "install_id", "user_id"))
 
 
 def drop_tokens(install: Install, *, reason: str) -> None:
@@ -72,15 +104,27 @@ def drop_tokens(install: Install, *, reason: str) -> None:
     _retire(install.device_tokens.all(), reason, timezone.now())
 
 
-def retire_token(token_ids: Sequence[int], *, reason: str, died_at: datetime | None) -> int:
-    """Retire tokens a provider called dead, unless a device registered them after `died_at`.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Death:
+    """A provider's word that an address is dead, and since when, where it says so."""
 
-    Gives the number retired. Registering again brings a token back.
+    token_id: int
+    reason: str
+    died_at: datetime | None
+
+
+def retire_tokens(deaths: Sequence[Death]) -> int:
+    """Retire tokens a provider called dead, unless a device registered them after that.
+
+    Gives the number retired. Registering again brings a token back. Rows are locked in key order:
+    two broadcasts meet the same dead phones, each in its own order.
     """
-    tokens = DeviceToken.objects.filter(pk__in=token_ids)
-    if died_at is not None:
-        tokens = tokens.filter(registered_at__lte=died_at)
-    return _retire(tokens, reason, timezone.now())
+    if not deaths:
+        return 0
+    columns = zip(*((d.token_id, d.reason, d.died_at) for d in deaths), strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(RETIRE, [*map(list, columns), DeviceToken.State.DEAD, timezone.now()])
+        return int(cursor.rowcount)
 
 
 def _retire(tokens: QuerySet[DeviceToken], reason: str, now: datetime) -> int:

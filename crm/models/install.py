@@ -17,7 +17,8 @@ class Install(models.Model):
 
     app = models.ForeignKey(App, models.CASCADE, related_name="installs")
     uid = models.CharField(max_length=255)
-    user = models.ForeignKey(User, models.PROTECT, related_name="installs")
+    # not PROTECT: that would also keep an app from being deleted with all it has
+    user = models.ForeignKey(User, models.RESTRICT, related_name="installs")
     os = models.CharField(max_length=32, default="", db_default="")
     os_version = models.CharField(max_length=64, default="", db_default="")
     sdk_type = models.CharField(max_length=32, default="", db_default="")

@@ -52,15 +52,15 @@ def record_events(*, app: App, install_uid: str, events: Sequence[DeviceEvent]) 
         return 0
     notifications = _receipted(app, events)
     fresh = _store(install, events, notifications)
-    new = len(fresh)
+    first = {event.uuid: event for event in reversed(events)}  # one uuid may stand twice in a post
+    new = [e for e in events if e.uuid in fresh and e is first[e.uuid]]
     activity = Activity()
-    for event in events:
-        if event.uuid in fresh:
-            fresh.discard(event.uuid)  # the same uuid may stand twice in one post
-            _apply(install, event, notifications, activity)
+    for event in new:
+        _apply(install, event, notifications, activity)
     activity.store()
-    install.save()
-    return new
+    if any(isinstance(event.effect, Change | Seen) for event in new):
+        install.save()  # most posts only tell, and leave the row as it is
+    return len(new)
 
 
 def _receipted(app: App, events: Sequence[DeviceEvent]) -> Mapping[int, Notification]:

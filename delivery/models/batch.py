@@ -32,7 +32,9 @@ class Batch(models.Model):
     state = models.CharField(
         max_length=8, choices=State.choices, default=State.WAITING, db_default="waiting"
     )
-    attempts = models.SmallIntegerField(default=0, db_default=0)
+    # how often it was taken up: a batch that only waits, minute by minute, for weeks, is too
+    attempts = models.IntegerField(default=0, db_default=0)
+    tries = models.SmallIntegerField(default=0, db_default=0)  # how often the provider was asked
     lost = models.SmallIntegerField(default=0, db_default=0)  # attempts whose worker vanished
     next_attempt_at = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField(null=True)
@@ -40,6 +42,7 @@ class Batch(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name_plural = "batches"
         indexes = [
             models.Index(
                 fields=["lane", "next_attempt_at", "id"],

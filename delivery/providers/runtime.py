@@ -9,7 +9,7 @@ import atexit
 import os
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from time import monotonic
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 READY_LIMIT = 64
 """Chunks that may wait for the consumer; past this the producer rests."""
+
+PULSE = 0.5
+"""Seconds a consumer waits for news before it looks after what else it has to do."""
 
 GOODBYE = 5.0
 """Seconds granted to an iterator that is being closed, and to the loop at exit."""
@@ -54,16 +57,23 @@ class Runtime:
         """Begin a coroutine on the loop and leave it to itself."""
         self._loop.call_soon_threadsafe(self._adopt, work)
 
-    def stream(self, open_iterator: Callable[[], AsyncIterator[T]], deadline: float) -> Iterator[T]:
+    def stream(
+        self,
+        open_iterator: Callable[[], AsyncIterator[T]],
+        deadline: float,
+        *,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Generator[T]:
         """Yield what an async iterator yields, while it runs on the loop, for `deadline` seconds.
 
         The iterator is opened and closed on the loop. Leaving early, by `break`, by an exception
         such as a task's soft time limit or by the deadline, closes it there before this returns.
+        `meanwhile` is called, in the caller's thread, every half second that brings nothing.
         """
         crossing = Crossing[T](self._loop)
         self._loop.call_soon_threadsafe(crossing.begin, open_iterator)
         try:
-            yield from crossing.chunks(monotonic() + deadline)
+            yield from crossing.chunks(monotonic() + deadline, meanwhile)
         finally:
             crossing.leave(GOODBYE)
 
@@ -107,7 +117,7 @@ class Crossing(Generic[T]):
         self._task = self._loop.create_task(self._pump(open_iterator))
         self._task.add_done_callback(self._end)
 
-    def chunks(self, ends_at: float) -> Iterator[T]:
+    def chunks(self, ends_at: float, meanwhile: Callable[[], None] | None = None) -> Iterator[T]:
         """Yield chunks in the consumer's thread, and raise what the iterator raised."""
         while True:
             while self._ready:
@@ -115,7 +125,8 @@ class Crossing(Generic[T]):
                 self._make_room()
             if self._done.is_set() and not self._ready:
                 break
-            self._sleep(ends_at)
+            if not self._sleep(ends_at) and meanwhile is not None:
+                meanwhile()
         if self._error is not None:
             raise self._error
 
@@ -149,14 +160,16 @@ class Crossing(Generic[T]):
             self._resting = False
             self._loop.call_soon_threadsafe(self._room.set)
 
-    def _sleep(self, ends_at: float) -> None:
+    def _sleep(self, ends_at: float) -> bool:
+        """Wait for news no longer than a pulse; False where none came."""
         self._sleeping = True
         if self._ready or self._done.is_set():  # something came before we lay down
             self._sleeping = False
-            return
+            return True
         left = ends_at - monotonic()
-        if left <= 0 or not self._news.acquire(timeout=left):
+        if left <= 0:
             raise DeadlineExceeded("the answers did not end in time")
+        return self._news.acquire(timeout=min(left, PULSE))
 
     def _wake(self) -> None:
         if self._sleeping:
@@ -190,9 +203,14 @@ def run(work: Coroutine[Any, Any, T], timeout: float) -> T:
     return current().run(work, timeout)
 
 
-def stream(open_iterator: Callable[[], AsyncIterator[T]], deadline: float) -> Iterator[T]:
+def stream(
+    open_iterator: Callable[[], AsyncIterator[T]],
+    deadline: float,
+    *,
+    meanwhile: Callable[[], None] | None = None,
+) -> Generator[T]:
     """Yield what an async iterator yields on the process's loop; see `Runtime.stream`."""
-    return current().stream(open_iterator, deadline)
+    return current().stream(open_iterator, deadline, meanwhile=meanwhile)
 
 
 def close() -> None:

@@ -11,6 +11,9 @@ from django.utils import timezone
 from delivery.models import Batch, Occurrence
 from delivery.models.notification import Lane
 
+UNREAD = ("notification__filters", "notification__user_meta", "notification__reporting_meta")
+"""What a caller said that no push needs: megabytes, where thousands of people are named."""
+
 
 def take_occurrence(occurrence_id: int, *, now: datetime) -> Occurrence | None:
     """Give a due occurrence to its one planner; None where another has it or it is not due.
@@ -29,7 +32,14 @@ def take_occurrence(occurrence_id: int, *, now: datetime) -> Occurrence | None:
     )
     if not taken:
         return None
-    return Occurrence.objects.select_related("notification").get(pk=occurrence_id)
+    ours = Occurrence.objects.select_related("notification").defer(*UNREAD)
+    return ours.filter(pk=occurrence_id).first()
+
+
+def give_up_planning(occurrence_id: int) -> None:
+    """Leave an occurrence at what was planned of it: nobody more would be reached in time."""
+    planning = Occurrence.objects.filter(pk=occurrence_id, state=Occurrence.State.PLANNING)
+    planning.update(state=Occurrence.State.SENDING, lease_until=None)
 
 
 def take_batch(lane: str, *, now: datetime) -> Batch | None:
@@ -52,7 +62,10 @@ def take_batch(lane: str, *, now: datetime) -> Batch | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    return Batch.objects.select_related("occurrence__notification", "credential").get(pk=row[0])
+    unread = [f"occurrence__{name}" for name in (*UNREAD, "notification__audience")]
+    batches = Batch.objects.select_related("occurrence__notification", "credential")
+    # an app deleted just now took its batches along
+    return batches.defer(*unread).filter(pk=row[0]).first()
 
 
 def keep_batch(batch: Batch) -> bool:
@@ -61,14 +74,18 @@ def keep_batch(batch: Batch) -> bool:
     return bool(_ours(batch).update(lease_until=until))
 
 
-def release_batch(batch: Batch, *, wait: timedelta, reason: str) -> bool:
-    """Put a batch back for what is left of it, due after `wait`; False when it was not ours."""
+def release_batch(batch: Batch, *, wait: timedelta, reason: str, tried: bool = False) -> bool:
+    """Put a batch back for what is left of it, due after `wait`; False when it was not ours.
+
+    `tried` says that the provider was asked: what only waited for a credential backs off no longer.
+    """
     return bool(
         _ours(batch).update(
             state=Batch.State.WAITING,
             next_attempt_at=timezone.now() + wait,
             lease_until=None,
             last_reason=reason,
+            tries=batch.tries + tried,
         )
     )
 
@@ -143,19 +160,21 @@ def find_waiting(*, now: datetime, at_most: int) -> Waiting:
 
 def finish_occurrence(occurrence_id: int) -> bool:
     """Finish an occurrence that is planned and has no batch left; False where it has."""
-    done = Occurrence.objects.filter(pk=occurrence_id, state=Occurrence.State.SENDING)
-    unfinished = Batch.objects.filter(
-        occurrence=occurrence_id, state__in=[Batch.State.WAITING, Batch.State.SENDING]
-    )
-    if unfinished.exists():
-        return False
-    return bool(done.update(state=Occurrence.State.FINISHED, finished_at=timezone.now()))
+    return bool(_finish(_idle().filter(pk=occurrence_id)))
 
 
 def finish_idle_occurrences() -> int:
     """Finish what a worker lost between its last batch and the finishing; gives the number."""
+    return _finish(_idle())
+
+
+def _idle() -> QuerySet[Occurrence]:
     unfinished = Batch.objects.filter(
         occurrence=OuterRef("pk"), state__in=[Batch.State.WAITING, Batch.State.SENDING]
     )
-    idle = Occurrence.objects.filter(~Exists(unfinished), state=Occurrence.State.SENDING)
+    return Occurrence.objects.filter(~Exists(unfinished), state=Occurrence.State.SENDING)
+
+
+def _finish(idle: QuerySet[Occurrence]) -> int:
+    # one statement, one snapshot: between two a planner could store the last page of batches
     return idle.update(state=Occurrence.State.FINISHED, finished_at=timezone.now())

@@ -1,12 +1,16 @@
+import asyncio
+import logging
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from crm.commands.device_tokens import Address, register_token
 from crm.models import DeviceToken
-from delivery import dispatch, fanout
-from delivery.models import Batch, Delivery, Occurrence, ProviderCredential
+from delivery import dispatch, fanout, outcomes
+from delivery.models import Batch, Delivery, Notification, Occurrence, ProviderCredential
+from delivery.providers.contract import Outcome, Verdict
 from delivery.scheduling import claims
 
 pytestmark = pytest.mark.django_db
@@ -273,3 +277,228 @@ def test_a_fault_of_one_leg_alone_does_not_stop_the_credential(phones, memory, s
 
     assert occurrence.pending == 1
     assert ProviderCredential.objects.get(provider="fcm").suspended_until is None
+
+
+# -- what must not happen, and does
+
+
+@pytest.fixture
+def broken(memory, monkeypatch):
+    """Give a provider that answers the first `answered` targets and then does as it is told."""
+
+    def provider(then, *, answered=0):
+        living = memory()
+
+        async def deliver(push, targets):
+            yield [living._answer(push, target) for target in targets[:answered]]
+            await then()
+
+        monkeypatch.setattr(living, "deliver", deliver)
+        return living
+
+    return provider
+
+
+async def fail():
+    raise RuntimeError("a token of somebody's")
+
+
+async def forget():
+    """End as if every target had been answered."""
+
+
+@pytest.mark.parametrize("then", [fail, forget])
+def test_a_provider_that_breaks_its_promise_leaves_uncertain_pushes(phones, broken, sent, then):
+    first, *others = phones.many(3)
+    broken(then, answered=1)
+
+    occurrence = sent()
+
+    assert verdicts() == {first.pk: "accepted"} | {t.pk: "uncertain" for t in others}
+    assert (occurrence.pending, occurrence.state) == (0, Occurrence.State.FINISHED)
+    assert "somebody" not in Delivery.objects.get(token_id=others[0].pk).reason
+
+
+def test_a_message_that_cannot_be_read_waits_for_a_worker_that_can(phones, memory, sends):
+    phones.ring("one")
+    provider = memory()
+    occurrence = sends.to_everyone()
+    list(fanout.plan_batches(occurrence.pk))
+    kept = occurrence.notification.message
+    Notification.objects.update(message={**kept, "of_a_later_version": 1})
+
+    again(occurrence)
+    batch = Batch.objects.get()
+    assert (batch.state, batch.last_reason) == ("waiting", "fault of the gateway: TypeError")
+    assert batch.next_attempt_at > timezone.now() + timedelta(seconds=5)
+
+    Notification.objects.update(message=kept)
+    due_now()
+    again(occurrence)
+    assert (occurrence.accepted, occurrence.replayed, len(provider.sent)) == (1, 0, 1)
+
+
+def test_a_secret_that_cannot_be_opened_sends_nothing_and_loses_nothing(phones, memory, sent):
+    phones.ring("one")
+    provider = memory()
+    ProviderCredential.objects.update(sealed=b"sealed with a key long gone")
+
+    occurrence = sent()
+
+    assert (occurrence.pending, occurrence.settled, len(provider.sent)) == (1, 0, 0)
+    assert "InvalidToken" in Batch.objects.get().last_reason
+
+
+def test_a_batch_that_kills_every_worker_ends(phones, memory, sends):
+    phones.many(2)
+    provider = memory()
+    occurrence = sends.to_everyone()
+    list(fanout.plan_batches(occurrence.pk))
+    for _ in range(dispatch.MOST_LOST):
+        claims.take_batch("bulk", now=timezone.now())
+        Batch.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        claims.free_lost_batches(now=timezone.now())
+
+    again(occurrence)
+
+    assert not provider.sent
+    assert (occurrence.uncertain, occurrence.pending) == (2, 0)
+    assert occurrence.replayed == 2 * dispatch.MOST_LOST
+    assert occurrence.state == Occurrence.State.FINISHED
+
+
+def test_a_database_that_fails_in_mid_batch_leaves_it_to_the_next_worker(
+    phones, memory, sends, monkeypatch
+):
+    phones.many(3)
+    memory()
+    occurrence = sends.to_everyone()
+    list(fanout.plan_batches(occurrence.pk))
+    with monkeypatch.context() as broken_database:
+        broken_database.setattr(outcomes, "record_outcomes", _down)
+        with pytest.raises(OperationalError):
+            dispatch.deliver_next("bulk")
+    assert Batch.objects.get().state == Batch.State.SENDING
+
+    Batch.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    claims.free_lost_batches(now=timezone.now())
+    again(occurrence)
+    assert (occurrence.accepted, occurrence.replayed, occurrence.pending) == (3, 3, 0)
+
+
+def test_a_batch_stays_ours_while_its_provider_is_silent(
+    phones, broken, sends, settings, monkeypatch
+):
+    phones.ring("one")
+    settings.BATCH_LEASE = timedelta(seconds=1.6)
+    settings.BATCH_DEADLINE = timedelta(seconds=3)
+    ends, keep = [], claims.keep_batch
+
+    def kept(batch):
+        ends.append(Batch.objects.get().lease_until - timezone.now())
+        return keep(batch)
+
+    async def linger():
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr(claims, "keep_batch", kept)
+    broken(linger)
+    occurrence = sends.to_everyone()
+    list(fanout.plan_batches(occurrence.pk))
+
+    again(occurrence)
+
+    assert len(ends) >= 2  # and each time in time
+    assert all(left > timedelta(0) for left in ends)
+    assert (occurrence.uncertain, occurrence.pending) == (1, 0)
+
+
+def test_a_credential_deleted_while_pushes_are_under_way_costs_no_outcome(
+    phones, sent, memory, monkeypatch
+):
+    phones.ring("one")
+    provider = memory({"*": "unregistered"})
+    answer = provider._answer
+
+    def doubtful(*asked):
+        return answer(*asked)._replace(proven=False)
+
+    monkeypatch.setattr(provider, "_answer", doubtful)
+    monkeypatch.setattr(
+        dispatch, "push_of", _after(ProviderCredential.objects.all().delete, dispatch.push_of)
+    )
+
+    occurrence = sent()
+
+    assert (occurrence.unregistered, occurrence.pending) == (1, 0)
+
+
+def _after(first, then):
+    def both(*args):
+        first()
+        return then(*args)
+
+    return both
+
+
+def test_waiting_for_a_credential_does_not_lengthen_the_backoff(phones, memory, sends):
+    phones.ring("one")
+    memory({"*": "unavailable"})
+    list(fanout.plan_batches(sends.to_everyone().pk))
+    ProviderCredential.objects.update(suspended_until=timezone.now() + timedelta(minutes=1))
+    for _ in range(10):
+        Batch.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
+        assert dispatch.deliver_next("bulk")
+
+    due_now()
+    dispatch.deliver_next("bulk")
+
+    batch = Batch.objects.get()
+    assert (batch.attempts, batch.tries) == (11, 1)
+    assert batch.next_attempt_at - timezone.now() < timedelta(seconds=13)
+
+
+def test_an_app_deleted_while_its_pushes_are_under_way_ends_its_batches(
+    app, phones, memory, sends, monkeypatch
+):
+    phones.ring("one")
+    memory()
+    list(fanout.plan_batches(sends.to_everyone().pk))
+    monkeypatch.setattr(dispatch, "push_of", _after(app.delete, dispatch.push_of))
+
+    assert dispatch.deliver_next("bulk")
+
+    assert not Batch.objects.exists()
+    assert not dispatch.deliver_next("bulk")
+
+
+def test_a_fault_is_logged_without_the_address_it_is_about(phones, broken, sent, caplog):
+    phones.ring("one")
+    broken(fail)
+    with caplog.at_level(logging.ERROR, logger="delivery.dispatch"):
+        sent()
+
+    assert [r.levelname for r in caplog.records] == ["ERROR"]
+    assert "apns-one" not in caplog.text
+
+
+def test_outcomes_of_a_failed_record_are_kept_for_the_next(phones, memory, sends, monkeypatch):
+    token = phones.ring("one")
+    memory()
+    occurrence = sends.to_everyone()
+    list(fanout.plan_batches(occurrence.pk))
+    batch = claims.take_batch("bulk", now=timezone.now())
+    batch.credential = ProviderCredential.objects.get(provider="apns")
+    answers = dispatch.Answers(batch, installs={})
+    answers.take([Outcome(token.pk, Verdict.ACCEPTED)])
+    with monkeypatch.context() as broken_database:
+        broken_database.setattr(outcomes, "record_endings", _down)
+        with pytest.raises(OperationalError):
+            answers.settle()
+
+    answers.settle()
+    assert verdicts() == {token.pk: "accepted"}
+
+
+def _down(*args, **options):
+    raise OperationalError("gone")

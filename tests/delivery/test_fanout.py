@@ -1,8 +1,11 @@
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from delivery import fanout
 from delivery.audience import Audience
-from delivery.models import Batch, Occurrence, ProviderCredential
+from delivery.models import Batch, Notification, Occurrence, ProviderCredential
 
 pytestmark = pytest.mark.django_db
 
@@ -122,3 +125,19 @@ def test_an_occurrence_before_its_time_is_left_alone(phones, sends):
 
     assert plan(occurrence) == []
     assert occurrence.state == Occurrence.State.DUE
+
+
+def test_a_firing_that_cannot_be_planned_is_tried_until_its_time_is_over(phones, sends):
+    phones.ring("one")
+    occurrence = sends.to_everyone()
+    Notification.objects.update(audience={"of_a_later_version": True})
+
+    with pytest.raises(TypeError):
+        plan(occurrence)
+    occurrence.refresh_from_db()
+    assert occurrence.state == Occurrence.State.PLANNING
+
+    past = timezone.now() - timedelta(seconds=1)
+    Occurrence.objects.update(lease_until=past, expires_at=past)
+    assert plan(occurrence) == []
+    assert (occurrence.state, occurrence.pending) == (Occurrence.State.FINISHED, 0)

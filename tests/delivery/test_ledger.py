@@ -1,11 +1,12 @@
 from datetime import date, timedelta
 
+import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from delivery import ledger
-from delivery.models import Delivery
+from delivery.models import Delivery, Occurrence
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +73,50 @@ def test_a_second_outcome_for_one_device_is_impossible():
 def test_only_final_verdicts_enter_the_ledger():
     with pytest.raises(IntegrityError), transaction.atomic():
         row(TODAY, "throttled").save(force_insert=True)
+
+
+def test_rows_without_a_partition_of_their_own_end_with_their_time_too(settings):
+    settings.LEDGER_RETENTION = timedelta(days=30)
+    row(TODAY).save(force_insert=True)
+
+    ledger.keep_partitions(today=TODAY + timedelta(days=30))
+    assert partition_of(TODAY) == "delivery_delivery_default"
+
+    ledger.keep_partitions(today=TODAY + timedelta(days=31))
+    assert not Delivery.objects.exists()
+
+
+@pytest.mark.parametrize("state", ["due", "planning", "sending"])
+def test_what_an_unfinished_firing_has_sent_is_kept_past_its_time(sends, settings, state):
+    settings.LEDGER_RETENTION = timedelta(days=1)
+    ledger.keep_partitions(today=TODAY)
+    occurrence = sends.to_everyone()
+    Occurrence.objects.update(state=state, ledger_day=TODAY)
+    row(TODAY).save(force_insert=True)
+    row(TODAY + timedelta(days=9)).save(force_insert=True)
+
+    ledger.keep_partitions(today=TODAY + timedelta(days=20))
+    assert Delivery.objects.count() == 2
+
+    Occurrence.objects.filter(pk=occurrence.pk).update(state="finished")
+    ledger.keep_partitions(today=TODAY + timedelta(days=20))
+    assert not Delivery.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_upkeep_gives_way_to_whoever_reads_the_ledger(settings, monkeypatch, caplog):
+    monkeypatch.setattr(ledger, "PATIENCE", 0.2)
+    settings.LEDGER_RETENTION = timedelta(days=30)
+    ledger.keep_partitions(today=TODAY)
+    url = connection.get_connection_params()
+    del url["context"], url["cursor_factory"]
+    with psycopg.connect(**url) as reader:
+        reader.execute("SELECT * FROM delivery_delivery")
+        ledger.keep_partitions(today=TODAY + timedelta(days=31))
+    assert TODAY in partitions()
+    assert "stay as they are" in caplog.text
+
+    ledger.keep_partitions(today=TODAY + timedelta(days=31))
+    assert TODAY not in partitions()
+    for day in partitions():
+        ledger._drop_partition(day)

@@ -34,6 +34,7 @@ TUNING = {
     "GATEWAY_BATCH_SIZE": "100",
     "GATEWAY_BATCH_LEASE": "4",
     "GATEWAY_REQUEST_TIMEOUT": "2",
+    "GATEWAY_DATABASE_PATIENCE": "3",
     "GATEWAY_LOG_FORMAT": "text",
 }
 
@@ -113,6 +114,24 @@ class Stack:
             yield
         finally:
             os.kill(pid, signal.SIGCONT)
+
+    @contextmanager
+    def database_frozen(self) -> Iterator[None]:
+        """Stop every process of the database where it is: connections stay open and silent."""
+        with self.database() as database:
+            rows = database.execute("SELECT pid FROM pg_stat_activity").fetchall()
+            master = database.execute(
+                "SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)::int"
+            ).fetchall()
+            own = database.info.backend_pid
+        pids = [pid for (pid,) in [*master, *rows] if pid != own]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def restart_database(self) -> None:
         """Stop the database under everybody and start it on the same files."""

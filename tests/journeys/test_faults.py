@@ -76,6 +76,19 @@ def test_an_ask_made_while_the_broker_is_away_is_sent_when_it_is_back(stack):
     assert stack.finished(notification)["accepted"] == 10
 
 
+def test_an_ask_made_while_the_database_is_frozen_is_answered_and_not_accepted(stack):
+    stack.tokens(10)
+    with stack.database_frozen():
+        answers = [
+            stack.call("POST", "/notifications", {"broadcast": True, "title": "T", "message": "M"})
+            for _ in range(2)
+        ]
+
+    assert [a.status for a in answers] == [500, 500], answers
+    wait_until("ready", lambda: stack.call("GET", "/readyz", keys=None).status == 200)
+    assert stack.finished(stack.broadcast())["accepted"] == 10
+
+
 @pytest.mark.parametrize("_round", range(ROUNDS))
 def test_a_database_restarted_in_mid_broadcast_loses_nothing(stack, _round):
     notification = in_mid_broadcast(stack)

@@ -15,6 +15,7 @@ from crm.commands.installs import (
     SetEnabled,
     SetInApp,
 )
+from crm.models import User
 from delivery.commands.record_events import Effect, Receipt
 from gateway.kumulos.devices.installs import read_install
 from gateway.kumulos.devices.tokens import read_token
@@ -34,7 +35,7 @@ def read_effect(kind: str, data: Data | None) -> Effect | None:
 
 def _associate(data: Data) -> AssociateUser | None:
     uid, attributes = key(data.get("id")), data.get("attributes")
-    if uid is None:
+    if uid is None or len(uid) > User.UID_LIMIT:
         return None
     return AssociateUser(
         user_uid=uid, attributes=attributes if isinstance(attributes, dict) else None

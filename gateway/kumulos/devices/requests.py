@@ -1,5 +1,6 @@
 """Wire → domain: an array of events as SDKs post it; a bad one is skipped, never the batch."""
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,8 +13,13 @@ from gateway.kumulos.devices.effects import read_effect
 from gateway.kumulos.devices.values import key
 from gateway.rest.storable import cleaned
 
+log = logging.getLogger(__name__)
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_INSTALL_UID = LONGEST_TYPE = 255
+
+MOST_EVENTS = 1000
+"""SDKs post a hundred at most; ten times that is not one of them, and would hold a worker up."""
 
 
 def read_install_uid(uid: str) -> str:
@@ -26,9 +32,13 @@ def read_install_uid(uid: str) -> str:
 def read_events(sent: Sequence[Any], *, now: datetime) -> list[DeviceEvent]:
     """Give the events that can be told apart and placed in time, in the order they were sent.
 
-    A refusal would block that device's queue for good (contracts/kumulos §2.1), so there is none.
+    A refusal would block that device's queue for good (contracts/kumulos §2.1), so there is none:
+    of a post that is far too long, what comes first counts.
     """
-    return [event for item in sent if (event := read_event(item, now=now)) is not None]
+    if len(sent) > MOST_EVENTS:
+        log.warning("%d of %d events in one post are left out", len(sent) - MOST_EVENTS, len(sent))
+    events = (read_event(item, now=now) for item in sent[:MOST_EVENTS])
+    return [event for event in events if event is not None]
 
 
 def read_event(sent: Any, *, now: datetime) -> DeviceEvent | None:

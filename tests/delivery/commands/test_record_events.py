@@ -2,6 +2,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crm.commands.activity import Seen
@@ -259,3 +261,11 @@ def test_receipts_carry_the_reporting_and_the_users_meta_data(app, notification)
 def test_opens_of_an_unknown_notification_are_not_found(app):
     with pytest.raises(reports.NotFound):
         reports.install_opens(app, Notification.objects.count() + 99)
+
+
+def test_what_only_tells_leaves_the_install_as_it_is(told):
+    told(TrackInstall(os="iOS"))
+    with CaptureQueriesContext(connection) as asked:
+        told(None)
+    assert not [q for q in asked if q["sql"].startswith("UPDATE")]
+    assert Install.objects.get().os == "iOS"

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from delivery import fanout
@@ -67,3 +68,36 @@ def test_an_occurrence_whose_finisher_vanished_is_finished_later(planned):
     Batch.objects.update(state="done")
 
     assert claims.finish_idle_occurrences() == 1
+
+
+def test_a_firing_whose_last_page_is_stored_just_now_is_not_finished(planned):
+    """A planner commits between any two statements of a worker that found no batch left."""
+    Batch.objects.update(state=Batch.State.DONE)
+    Occurrence.objects.update(state=Occurrence.State.PLANNING)
+
+    def last_page(execute, *asked):
+        answer = execute(*asked)
+        if not Batch.objects.filter(state=Batch.State.WAITING).exists():
+            Batch.objects.filter(pk=Batch.objects.first().pk).update(state=Batch.State.WAITING)
+            Occurrence.objects.update(state=Occurrence.State.SENDING)
+        return answer
+
+    busy = []
+
+    def once(execute, *asked):
+        if busy:
+            return execute(*asked)
+        busy.append(True)
+        return last_page(execute, *asked)
+
+    with connection.execute_wrapper(once):
+        claims.finish_occurrence(planned.pk)
+
+    planned.refresh_from_db()
+    assert planned.state == Occurrence.State.SENDING
+
+
+def test_a_batch_can_wait_for_weeks(planned):
+    Batch.objects.update(attempts=32767)  # a smallint's last
+
+    assert claims.take_batch("bulk", now=timezone.now()).attempts == 32768

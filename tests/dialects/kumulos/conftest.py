@@ -4,29 +4,11 @@ import uuid
 from typing import Any
 
 import pytest
-from django.test import Client, override_settings
-from django.test.client import ClientHandler
 from kumulos_calls import Caller, basic
 
 from crm.commands.apps import create_app
 
 SENT_AT = 1_600_000_000_000  # 2020-09-13T12:26:40Z, a device's clock in the past
-
-
-@pytest.fixture(scope="session")
-def stack():
-    """Give the middleware stack, built once: it looks for static files in every app."""
-    handler = ClientHandler(enforce_csrf_checks=False)
-    with override_settings(STATIC_ROOT=None):  # whitenoise warns where nothing was collected
-        handler.load_middleware()
-    return handler
-
-
-@pytest.fixture
-def client(stack):
-    client = Client()
-    client.handler = stack
-    return client
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from crm.models import Event, Install, User
+from gateway.kumulos.devices.requests import MOST_EVENTS
 
 SENT_AT = 1_600_000_000_000
 UUID = "122d2a48-1f90-4ae7-afb6-c482e323572e"
@@ -272,3 +273,20 @@ def test_events_take_effect_in_the_order_they_were_sent(device, event):
         )
     )
     assert Install.objects.get().user.uid == "second"
+
+
+def test_a_user_id_too_long_to_be_kept_changes_nothing_and_blocks_nobody(device, event):
+    long = "x" * (User.UID_LIMIT + 1)
+    accepted(device.tell(event("k.stats.userAssociated", {"id": long}), event("buy")))
+    assert Install.objects.get().user.uid == "install-1"
+    assert Event.objects.count() == 2
+
+
+def test_the_longest_user_id_of_the_widest_characters_is_kept(device, event):
+    accepted(device.tell(event("k.stats.userAssociated", {"id": "👋" * User.UID_LIMIT})))
+    assert Install.objects.get().user.uid == "👋" * User.UID_LIMIT
+
+
+def test_of_a_post_far_too_long_the_beginning_counts(device, event):
+    accepted(device.tell(*[event("buy") for _ in range(MOST_EVENTS + 5)]))
+    assert Event.objects.count() == MOST_EVENTS
