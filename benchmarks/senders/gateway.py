@@ -11,6 +11,7 @@ from benchmarks.senders.job import Job, Send
 from delivery.providers import json_text, runtime
 from delivery.providers.contract import Credentials, Provider, Push, Target, Transport, Verdict
 from delivery.providers.registry import registry
+from gateway.celery import preload_providers
 from simulator.identity.material import TOPIC
 from simulator.identity.service_accounts import new_account
 
@@ -64,10 +65,11 @@ def _sender(credentials: Credentials, push: Push) -> Send:
 
 
 def _become_worker() -> None:
-    """Load what a worker has loaded: its settings, and the weight of it all on the collector."""
+    """Load what a worker has loaded, and keep the collector off it as a worker does."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "gateway.settings"
     os.environ.setdefault("SECRET_KEY", "only for benchmarks")
     django.setup()
+    preload_providers()
 
 
 def _deliver(provider: Provider, push: Push, targets: Sequence[Target]) -> int:
