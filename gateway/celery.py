@@ -6,9 +6,15 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import beat_init, setup_logging, task_prerun, worker_init
+from django.conf import settings
 from kombu import Queue
 
+from gateway.env import one_clear_line
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+
+with one_clear_line():
+    settings.DATABASES  # noqa: B018 - read here first by every process, whatever it goes on to do
 
 app = Celery("gateway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -19,6 +25,14 @@ app.conf.beat_schedule = {
     "upkeep": {"task": "upkeep", "schedule": 600.0, "options": {"queue": "bulk", "expires": 300}},
 }
 app.autodiscover_tasks(["delivery"])
+
+
+@worker_init.connect
+@beat_init.connect
+def insist_on_a_key(**_: Any) -> None:
+    """Stop at once where SECRET_KEY is missing, not with the first thing to unseal."""
+    with one_clear_line():
+        settings.SECRET_KEY  # noqa: B018 - reading it is the question
 
 
 @beat_init.connect

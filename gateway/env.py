@@ -1,11 +1,22 @@
 """Typed readers of the environment; a wrong value stops the start with one clear line."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+
+@contextmanager
+def one_clear_line() -> Iterator[None]:
+    """End the process with the one thing to put right, where there is one."""
+    try:
+        yield
+    except ImproperlyConfigured as error:
+        raise SystemExit(f"configuration: {error}") from None
 
 
 def text(name: str, default: str | None = None) -> str:

@@ -1,5 +1,8 @@
 """Typed readers of the environment: a value, a default, or one clear line."""
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -145,3 +148,36 @@ def test_another_broker_stops_the_start(put):
     put("amqp://x")
     with pytest.raises(ImproperlyConfigured, match=NAME):
         env.broker(NAME)
+
+
+@pytest.mark.parametrize("module", ["gateway.wsgi", "gateway.celery"])
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("DATABASE_URL", "mysql://x", "configuration: DATABASE_URL must start with postgresql://"),
+        (
+            "REDIS_URL",
+            "x",
+            "configuration: REDIS_URL must start with redis://, rediss:// or unix://",
+        ),
+        (
+            "GATEWAY_BATCH_SIZE",
+            "many",
+            "configuration: GATEWAY_BATCH_SIZE must be a whole number, not 'many'",
+        ),
+        ("SECRET_KEY", "", "configuration: The SECRET_KEY setting must not be empty."),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_one_clear_line(module, name, value, line):
+    if (module, name) == ("gateway.celery", "SECRET_KEY"):
+        pytest.skip("a worker asks for it when it starts, not when it is imported")
+    started = subprocess.run(
+        [sys.executable, "-c", f"import {module}"],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "gateway.settings", name: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert started.returncode == 1
+    assert started.stderr.strip() == line
