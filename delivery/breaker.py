@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from delivery.models import Batch, ProviderCredential
 from delivery.providers.contract import Outcome, Verdict
+from delivery.targeting.credentials import find_credential
 
 REST = timedelta(seconds=60)
 MANY = 10
@@ -36,22 +37,6 @@ def why_not(batch: Batch, *, now: datetime) -> Rest | None:
     if until is not None and until > now:
         return Rest(batch.credential.suspended_reason, until - now)
     return None
-
-
-def find_credential(batch: Batch) -> ProviderCredential | None:
-    """Give the app's most particular credential for what a batch needs."""
-    provider = "fcm" if batch.transport == "fcm" else "apns"
-    fits_topic = Q(topic__in=["", batch.topic]) if batch.topic else Q()
-    return (
-        ProviderCredential.objects.filter(
-            fits_topic,
-            app_id=batch.occurrence.notification.app_id,
-            provider=provider,
-            environment__in=["", batch.environment],
-        )
-        .order_by("-topic", "-environment")
-        .first()
-    )
 
 
 def rest(credential: ProviderCredential, *, reason: str) -> None:

@@ -10,9 +10,14 @@ from django.utils import timezone
 from delivery.audience import Audience
 from delivery.models import Occurrence
 from delivery.scheduling.claims import finish_occurrence, give_up_planning, take_occurrence
-from delivery.targeting.resolve import reachable
+from delivery.targeting.credentials import FITTING
+from delivery.targeting.resolve import Query, reachable
 
 log = logging.getLogger(__name__)
+
+CREDENTIAL = FITTING.format(
+    app="%s", transport="s.transport", environment="s.environment", topic="s.topic"
+)
 
 PLAN_PAGE = """
 WITH page AS (
@@ -25,14 +30,7 @@ WITH page AS (
 ), planned AS (
     INSERT INTO delivery_batch
            (occurrence_id, credential_id, transport, environment, topic, lane, token_ids)
-    SELECT %s, (
-            SELECT c.id FROM delivery_providercredential c
-             WHERE c.app_id = %s
-               AND c.provider = CASE WHEN s.transport = 'fcm' THEN 'fcm' ELSE 'apns' END
-               AND c.environment IN ('', s.environment)
-               AND (c.topic IN ('', s.topic) OR s.topic = '')
-             ORDER BY c.topic DESC, c.environment DESC LIMIT 1),
-           transport, environment, topic, %s, token_ids
+    SELECT %s, ({credential}), transport, environment, topic, %s, token_ids
       FROM slices s
     RETURNING 1
 )
@@ -60,18 +58,19 @@ def plan_batches(occurrence_id: int) -> Iterator[int]:
 
 
 def _plan_pages(occurrence: Occurrence) -> Iterator[int]:
-    while (planned := _plan_page(occurrence)) is not None:
+    notification = occurrence.notification
+    audience = Audience.from_json(notification.audience)
+    query = reachable(audience, app_id=notification.app_id)
+    while (planned := _plan_page(occurrence, query)) is not None:
         if planned:
             yield planned
         if occurrence.state == Occurrence.State.SENDING:
             break
 
 
-def _plan_page(occurrence: Occurrence) -> int | None:
+def _plan_page(occurrence: Occurrence, query: Query) -> int | None:
     """Store one page of batches; None when the occurrence is no longer ours to plan."""
-    notification = occurrence.notification
-    audience = Audience.from_json(notification.audience)
-    sql, params = reachable(audience, app_id=notification.app_id)
+    notification, (sql, params) = occurrence.notification, query
     with transaction.atomic(), connection.cursor() as cursor:
         # the row's lock keeps a second planner, after a lost lease, from planning the same page
         mine = Occurrence.objects.select_for_update().filter(
@@ -80,7 +79,7 @@ def _plan_page(occurrence: Occurrence) -> int | None:
         if not mine.exists():
             return None
         cursor.execute(
-            PLAN_PAGE.format(reachable=sql),
+            PLAN_PAGE.format(reachable=sql, credential=CREDENTIAL),
             [
                 *params,
                 occurrence.cursor,

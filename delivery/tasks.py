@@ -42,10 +42,10 @@ def fan_out(occurrence_id: int, lane: str) -> None:
 def deliver(lane: str) -> None:
     """Push one batch of a lane and ring for the next; urgent work never waits for more than one."""
     if dispatch.deliver_next(lane):
-        _ring(deliver, lane, lane=lane)
+        doorbell.ring(deliver, (lane,), lane=lane)
 
 
-@shared_task(name="tick", ignore_result=True)
+@shared_task(name="tick")
 def tick() -> None:
     """Find what no message woke: due moments, vanished workers, lost rings."""
     now = timezone.now()
@@ -58,7 +58,7 @@ def tick() -> None:
         ring_for_batches(lane, batches)
 
 
-@shared_task(name="upkeep", ignore_result=True)
+@shared_task(name="upkeep")
 def upkeep() -> None:
     """Make ledger partitions ahead of time and drop those past their retention."""
     ledger.keep_partitions(today=timezone.now().date())
@@ -66,7 +66,7 @@ def upkeep() -> None:
 
 def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:
     """Ask a worker to plan an occurrence now."""
-    _ring(fan_out, occurrence_id, lane, lane=lane)
+    doorbell.ring(fan_out, (occurrence_id, lane), lane=lane)
 
 
 def ring_for_batches(lane: str, batches: int) -> None:
@@ -80,7 +80,7 @@ def ring_for_batches(lane: str, batches: int) -> None:
         log.warning("the broker does not answer; the next tick will ring")
         return
     for _ in range(min(batches, RINGS - int(queued))):
-        _ring(deliver, lane, lane=lane)
+        doorbell.ring(deliver, (lane,), lane=lane)
 
 
 class Doorbell:
@@ -105,7 +105,3 @@ class Doorbell:
 
 doorbell = Doorbell()
 """The one doorbell of this process."""
-
-
-def _ring(task: "Task[Any, None]", *args: object, lane: str) -> None:
-    doorbell.ring(task, args, lane=lane)
