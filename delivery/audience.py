@@ -10,8 +10,9 @@ from delivery.errors import NobodyNamed
 class Audience:
     """The people and installs one notification is for.
 
-    `everyone` overrides all other names. Explicit installs and users are added to the rest;
-    `except_install_uids` takes installs out of the channels only (contracts/kumulos §5.1).
+    `everyone` overrides all other names. Whoever is in any of the channels and in any of the
+    segments belongs to it, where both are named; explicit installs and users are added.
+    `except_install_uids` takes installs out of channels and segments only (contracts/kumulos §5.1).
     An audience that names nobody cannot be built.
     """
 
@@ -19,17 +20,23 @@ class Audience:
     install_uids: tuple[str, ...] = ()
     user_uids: tuple[str, ...] = ()
     channel_ids: tuple[int, ...] = ()
+    segment_ids: tuple[int, ...] = ()
     except_install_uids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse to name nobody."""
-        if not (self.everyone or self.install_uids or self.user_uids or self.channel_ids):
+        if not (self.everyone or self.install_uids or self.user_uids or self.grouped):
             raise NobodyNamed
+
+    @property
+    def grouped(self) -> bool:
+        """Whether channels or segments are named."""
+        return bool(self.channel_ids or self.segment_ids)
 
     @property
     def named(self) -> int | None:
         """How many are named one by one; None when the number is not in the ask."""
-        if self.everyone or self.channel_ids:
+        if self.everyone or self.grouped:
             return None
         return len(self.install_uids) + len(self.user_uids)
 

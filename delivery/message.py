@@ -1,6 +1,7 @@
 """What a push says, whoever carries it."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
@@ -100,6 +101,61 @@ class RawMessage:
         )
 
 
+class Presented(StrEnum):
+    """When an app shows an in-app message by itself."""
+
+    IMMEDIATELY = "immediately"
+    NEXT_OPEN = "next-open"
+    NEVER = "never"  # it waits in the inbox
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InAppMessage:
+    """Content for the user's inbox, copied from a template when it was asked for.
+
+    `values` fill the content's dynamic tags for everybody; a user's own, kept with the ask, win.
+    `inbox` is how the inbox lists the message; without it the message is not in the inbox.
+    After `expires_at` (aware UTC) nobody is given it any more.
+    """
+
+    template_uid: str
+    content: Json
+    presented: Presented = Presented.IMMEDIATELY
+    values: Json = field(default_factory=dict)
+    inbox: Json | None = None
+    data: Json | None = None
+    badge: Json | None = None
+    expires_at: datetime | None = None
+
+    def as_json(self) -> Json:
+        """Give the stored form; `in_app` marks it apart from a push."""
+        return {
+            "in_app": self.template_uid,
+            "content": self.content,
+            "presented": self.presented.value,
+            "values": self.values,
+            "inbox": self.inbox,
+            "data": self.data,
+            "badge": self.badge,
+            "expires_at": self.expires_at.isoformat() if self.expires_at else None,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Json) -> Self:
+        """Read the stored form back."""
+        expires_at = stored["expires_at"]
+        return cls(
+            template_uid=stored["in_app"],
+            content=stored["content"],
+            presented=Presented(stored["presented"]),
+            values=stored["values"],
+            inbox=stored["inbox"],
+            data=stored["data"],
+            badge=stored["badge"],
+            expires_at=datetime.fromisoformat(expires_at) if expires_at else None,
+        )
+
+
 def read_message(stored: Json) -> Message | RawMessage:
-    """Give whichever of the two was stored."""
+    """Give whichever of the two kinds of push was stored."""
     return RawMessage.from_json(stored) if "raw" in stored else Message.from_json(stored)

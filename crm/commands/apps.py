@@ -3,8 +3,11 @@
 import secrets
 import string
 import uuid
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.db import transaction
 
 from crm.models import App, AppKey
@@ -34,7 +37,11 @@ class NewApp:
 @transaction.atomic
 def create_app(*, name: str) -> NewApp:
     """Create an app with one key for each door; only their fingerprints can be seen again."""
-    app = App.objects.create(name=name, api_key=str(uuid.uuid4()))
+    browsers = ec.generate_private_key(ec.SECP256R1())  # VAPID, RFC 8292 §3.2
+    app = App.objects.create(
+        name=name, api_key=str(uuid.uuid4()), web_push_public_key=_public_half(browsers)
+    )
+    _keep(app, AppKey.Kind.VAPID, _private_half(browsers), readable=True)
     return NewApp(
         app=app,
         secret_key=_issue(app, AppKey.Kind.DEVICE),
@@ -46,8 +53,25 @@ def create_app(*, name: str) -> NewApp:
 
 def _issue(app: App, kind: AppKey.Kind) -> str:
     key = "".join(secrets.choice(KEY_ALPHABET) for _ in range(KEY_LENGTH))
-    signs = kind is AppKey.Kind.SIGNING  # an HMAC key must be read again
-    AppKey.objects.create(
-        app=app, kind=kind, fingerprint=fingerprint(key), sealed=seal(key) if signs else None
-    )
+    # an HMAC key must be read again
+    _keep(app, kind, key, readable=kind is AppKey.Kind.SIGNING)
     return key
+
+
+def _keep(app: App, kind: AppKey.Kind, key: str, *, readable: bool) -> None:
+    AppKey.objects.create(
+        app=app, kind=kind, fingerprint=fingerprint(key), sealed=seal(key) if readable else None
+    )
+
+
+def _public_half(key: ec.EllipticCurvePrivateKey) -> str:
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return _base64url(point)
+
+
+def _private_half(key: ec.EllipticCurvePrivateKey) -> str:
+    return _base64url(key.private_numbers().private_value.to_bytes(32, "big"))
+
+
+def _base64url(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -4,6 +4,7 @@ from crm.models.app import App, AppKey
 from crm.models.channel import Channel, ChannelSubscription
 from crm.models.device_token import DeviceToken
 from crm.models.event import Event
+from crm.models.import_run import ImportRun
 from crm.models.install import Install
 from crm.models.segment import Segment
 from crm.models.session import Session
@@ -16,6 +17,7 @@ __all__ = [
     "ChannelSubscription",
     "DeviceToken",
     "Event",
+    "ImportRun",
     "Install",
     "Segment",
     "Session",

@@ -23,9 +23,24 @@ class AppQuerySet(models.QuerySet["App"]):
 class App(models.Model):
     """A tenant: every other row belongs to exactly one."""
 
+    class V2Status(models.IntegerChoices):
+        """The status of a send accepted by the second API: each client knows one only."""
+
+        OK = 200, "200 (the Apprise plugin)"
+        ACCEPTED = 202, "202 (the Java client)"
+
     id = models.AutoField(primary_key=True)
     name = models.CharField(max_length=255)
     api_key = models.CharField(max_length=36, unique=True)  # public: the Basic user name
+    # what public clients of Kumulos' second send API disagree about (contracts/kumulos §7)
+    kumulos_v2_status = models.PositiveSmallIntegerField(
+        choices=V2Status.choices, default=V2Status.ACCEPTED, db_default=202
+    )
+    # what the web SDK asks for before it subscribes a browser; its key pair is made with the app
+    web_push_public_key = models.CharField(max_length=100, default="", db_default="", blank=True)
+    web_icon_url = models.URLField(max_length=2048, default="", db_default="", blank=True)
+    web_prompts = models.JSONField(default=dict, db_default={}, blank=True)
+    safari_push_id = models.CharField(max_length=255, default="", db_default="", blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     objects = AppQuerySet.as_manager()
@@ -56,6 +71,7 @@ class AppKey(models.Model):
         SERVER = "server", "server (Kumulos server key)"
         AUTH = "auth", "ConnectyCube auth key"
         SIGNING = "signing", "ConnectyCube auth secret"
+        VAPID = "vapid", "private half of the web push key"
 
     app = models.ForeignKey(App, models.CASCADE, related_name="keys")
     kind = models.CharField(max_length=16, choices=Kind.choices)

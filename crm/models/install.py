@@ -26,6 +26,7 @@ class Install(models.Model):
     app_version = models.CharField(max_length=64, default="", db_default="")
     device_model = models.CharField(max_length=255, default="", db_default="")
     timezone = models.CharField(max_length=64, default="", db_default="")
+    timezone_since = models.DateTimeField(db_default=Now())
     locale = models.CharField(max_length=64, default="", db_default="")
     country = models.CharField(max_length=2, default="", db_default="")
     latitude = models.FloatField(null=True)
@@ -37,6 +38,10 @@ class Install(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["app", "uid"], name="install_uid_unique"),
+        ]
+        indexes = [
+            # which zones an app's devices live in, and who lives in one
+            models.Index(fields=["app", "timezone"], name="install_timezone"),
         ]
 
     def __str__(self) -> str:

@@ -9,14 +9,16 @@ from crm.models.app import App
 
 
 class Segment(models.Model):
-    """People described by a rule instead of a list; the rule is data and carries its version."""
+    """People described by a rule instead of a list.
+
+    The rule is data and carries its version; `crm.segments.rules` reads it.
+    """
 
     id = models.AutoField(primary_key=True)
     app = models.ForeignKey(App, models.CASCADE, related_name="segments")
     uuid = models.UUIDField(default=uuid.uuid4)
     name = models.CharField(max_length=255)
     rule = models.JSONField()
-    rule_version = models.PositiveSmallIntegerField(default=1)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from crm.commands.activity import Activity, Seen
 from crm.commands.installs import Change, change_install, recognise_install
 from crm.models import App, Install, User
+from delivery.commands.inbox import note_inbox
 from delivery.commands.record_open import record_open
 from delivery.models import Notification
 
@@ -25,7 +26,15 @@ class Receipt:
     notification_id: int
 
 
-Effect = Change | Receipt | Seen
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InboxReceipt:
+    """What a user did with an in-app message: opened, read or deleted it."""
+
+    kind: str
+    message_id: int
+
+
+Effect = Change | Receipt | InboxReceipt | Seen
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +140,14 @@ def _apply(
             )
         case Receipt():
             return
+        case InboxReceipt(kind=kind, message_id=id_):
+            note_inbox(
+                app_id=install.app_id,
+                user_uid=_opener(install, event),
+                message_id=id_,
+                kind=kind,
+                at=min(event.happened_at, timezone.now()),
+            )
         case Seen():
             activity.note(install, event.happened_at)
         case change:

@@ -3,6 +3,7 @@
 from delivery.models.batch import Batch
 from delivery.models.credential import ProviderCredential
 from delivery.models.delivery import Delivery
+from delivery.models.inbox import InboxItem
 from delivery.models.notification import Notification
 from delivery.models.occurrence import Occurrence
 from delivery.models.open import Open
@@ -11,6 +12,7 @@ from delivery.models.webhook import Webhook, WebhookEvent
 __all__ = [
     "Batch",
     "Delivery",
+    "InboxItem",
     "Notification",
     "Occurrence",
     "Open",

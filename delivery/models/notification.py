@@ -26,10 +26,19 @@ class Notification(models.Model):
         CONNECTYCUBE = "connectycube"
         CONSOLE = "console"
 
+    class Kind(models.TextChoices):
+        """Where the message ends up."""
+
+        PUSH = "push"  # on the screen, through a provider
+        IN_APP = "in_app"  # in the user's inbox, which the app's SDK fetches
+
     # 1 … 2³¹-1: Android truncates larger numbers, Swift ignores 0 (contracts/kumulos §1)
     id = models.AutoField(primary_key=True)
     app = models.ForeignKey(App, models.CASCADE, related_name="notifications")
     source = models.CharField(max_length=16, choices=Source.choices)
+    kind = models.CharField(
+        max_length=8, choices=Kind.choices, default=Kind.PUSH, db_default="push"
+    )
     author = models.ForeignKey(User, models.SET_NULL, null=True)
     name = models.CharField(max_length=255, default="", db_default="")
     message = models.JSONField()
@@ -41,11 +50,20 @@ class Notification(models.Model):
     lane = models.CharField(max_length=8, choices=Lane.choices)
     active = models.BooleanField(default=True, db_default=True)
     time_to_live = models.DurationField()  # from each firing; no push is tried after it
+    # until then devices may turn up in a zone this local send has no firing for yet
+    zones_open_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        indexes = [models.Index(fields=["app", "id"], name="notification_of_app")]
+        indexes = [
+            models.Index(fields=["app", "id"], name="notification_of_app"),
+            models.Index(
+                fields=["zones_open_until"],
+                condition=models.Q(zones_open_until__isnull=False),
+                name="notification_zones_open",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"notification {self.id}"

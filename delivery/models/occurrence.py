@@ -34,6 +34,7 @@ class Occurrence(models.Model):
         SENDING = "sending"
         FINISHED = "finished"
         CANCELLED = "cancelled"
+        SKIPPED = "skipped"  # whoever should have fired it came too late
 
     notification = models.ForeignKey(Notification, models.CASCADE, related_name="occurrences")
     due_at = models.DateTimeField()
@@ -41,6 +42,7 @@ class Occurrence(models.Model):
     state = models.CharField(max_length=16, choices=State.choices, default=State.DUE)
     cursor = models.BigIntegerField(default=0, db_default=0)  # the last token id planned
     lease_until = models.DateTimeField(null=True)
+    latest_start_at = models.DateTimeField(null=True)  # taken up later than this, it is skipped
     expires_at = models.DateTimeField()
     ledger_day = models.DateField()  # the ledger partition all its outcomes go to
     targeted = models.IntegerField(default=0, db_default=0)

@@ -16,12 +16,12 @@ from crm.commands.installs import (
     SetInApp,
 )
 from crm.models import User
-from delivery.commands.record_events import Effect, Receipt
+from delivery.commands.record_events import Effect, InboxReceipt, Receipt
 from gateway.kumulos.devices.installs import read_install
 from gateway.kumulos.devices.tokens import read_token
 from gateway.kumulos.devices.values import code, degrees, key
 
-PUSH = 1  # `data.type` of a receipt; 2 is an in-app message, another number space
+PUSH, IN_APP = 1, 2  # `data.type` of a receipt: two number spaces
 INT4 = 2**31 - 1
 
 Data = Mapping[str, Any]
@@ -60,22 +60,36 @@ def _locate(data: Data) -> Locate | None:
     return Locate(latitude=latitude, longitude=longitude)
 
 
-def _receipt(kind: str) -> Callable[[Data], Receipt | None]:
-    def parse(data: Data) -> Receipt | None:
-        return _receipt_of(kind, data) if code(data.get("type")) == PUSH else None
+def _receipt(kind: str) -> Callable[[Data], Receipt | InboxReceipt | None]:
+    def parse(data: Data) -> Receipt | InboxReceipt | None:
+        match code(data.get("type")):
+            case n if n == PUSH:
+                return _push_receipt(kind, data)
+            case n if n == IN_APP and kind == "opened":
+                return _inbox_receipt(kind, data)
+            case _:
+                return None
 
     return parse
 
 
 def _legacy_open(data: Data) -> Receipt | None:
-    return _receipt_of("opened", data)
+    return _push_receipt("opened", data)
 
 
-def _receipt_of(kind: str, data: Data) -> Receipt | None:
-    notification_id = code(data.get("id"))
-    if notification_id is None or not 0 < notification_id <= INT4:
-        return None
-    return Receipt(kind=kind, notification_id=notification_id)
+def _push_receipt(kind: str, data: Data) -> Receipt | None:
+    id_ = _message_id(data)
+    return None if id_ is None else Receipt(kind=kind, notification_id=id_)
+
+
+def _inbox_receipt(kind: str, data: Data) -> InboxReceipt | None:
+    id_ = _message_id(data)
+    return None if id_ is None else InboxReceipt(kind=kind, message_id=id_)
+
+
+def _message_id(data: Data) -> int | None:
+    id_ = code(data.get("id"))
+    return id_ if id_ is not None and 0 < id_ <= INT4 else None
 
 
 PARSERS: Mapping[str, Callable[[Data], Effect | None]] = {
@@ -90,6 +104,8 @@ PARSERS: Mapping[str, Callable[[Data], Effect | None]] = {
     "k.message.opened": _receipt("opened"),
     "k.message.dismissed": _receipt("dismissed"),
     "k.push.opened": _legacy_open,
+    "k.message.read": lambda data: _inbox_receipt("read", data),
+    "k.message.inbox.deleted": lambda data: _inbox_receipt("deleted", data),
     "k.inApp.statusUpdated": _consent,
     "k.fg": lambda _: Seen(),
     "k.bg": lambda _: Seen(),

@@ -1,0 +1,1 @@
+"""The rule language: who belongs to a segment."""

@@ -1,0 +1,1 @@
+"""Channels as backends manage them, and who is subscribed."""

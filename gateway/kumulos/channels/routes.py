@@ -1,0 +1,5 @@
+"""Where channels answer."""
+
+from django.urls import URLPattern
+
+routes: list[URLPattern] = []

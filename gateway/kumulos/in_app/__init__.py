@@ -1,0 +1,1 @@
+"""In-app messages: templates sent to an audience, an addition of this gateway."""

@@ -1,0 +1,5 @@
+"""Where in-app messages answer."""
+
+from django.urls import URLPattern
+
+routes: list[URLPattern] = []

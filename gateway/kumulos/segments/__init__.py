@@ -1,0 +1,1 @@
+"""Segments: rules with a name, an addition of this gateway."""

@@ -1,0 +1,5 @@
+"""Where segments answer."""
+
+from django.urls import URLPattern
+
+routes: list[URLPattern] = []

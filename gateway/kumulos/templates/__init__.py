@@ -1,0 +1,1 @@
+"""In-app templates as backends store them."""

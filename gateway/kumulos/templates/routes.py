@@ -1,0 +1,5 @@
+"""Where in-app templates answer."""
+
+from django.urls import URLPattern
+
+routes: list[URLPattern] = []

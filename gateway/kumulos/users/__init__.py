@@ -1,0 +1,1 @@
+"""People as backends read and describe them."""

@@ -1,0 +1,5 @@
+"""Where users and their attributes answer."""
+
+from django.urls import URLPattern
+
+routes: list[URLPattern] = []

@@ -1,0 +1,1 @@
+"""Which strings of an in-app template are to be filled in; pure."""
