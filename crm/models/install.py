@@ -26,7 +26,7 @@ class Install(models.Model):
     app_version = models.CharField(max_length=64, default="", db_default="")
     device_model = models.CharField(max_length=255, default="", db_default="")
     timezone = models.CharField(max_length=64, default="", db_default="")
-    timezone_since = models.DateTimeField(db_default=Now())
+    timezone_since = models.DateTimeField(null=True)  # when it last moved; most never do
     locale = models.CharField(max_length=64, default="", db_default="")
     country = models.CharField(max_length=2, default="", db_default="")
     latitude = models.FloatField(null=True)
@@ -42,6 +42,11 @@ class Install(models.Model):
         indexes = [
             # which zones an app's devices live in, and who lives in one
             models.Index(fields=["app", "timezone"], name="install_timezone"),
+            models.Index(
+                fields=["app", "timezone_since"],
+                condition=models.Q(timezone_since__isnull=False),
+                name="install_moved",
+            ),
         ]
 
     def __str__(self) -> str:
