@@ -1,17 +1,20 @@
-"""Occurrence → batches: the audience is streamed once, in key order, and never loaded."""
+"""Occurrence → batches or inboxes: the audience is streamed once, in key order, never loaded."""
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
 from delivery.audience import Audience
-from delivery.models import Occurrence
+from delivery.models import Notification, Occurrence
 from delivery.scheduling.claims import finish_occurrence, give_up_planning, take_occurrence
 from delivery.targeting.credentials import FITTING
-from delivery.targeting.resolve import Query, reachable
+from delivery.targeting.query import Query
+from delivery.targeting.resolve import Clock, inboxes, reachable
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +22,11 @@ CREDENTIAL = FITTING.format(
     app="%s", transport="s.transport", environment="s.environment", topic="s.topic"
 )
 
-PLAN_PAGE = """
+BATCHES = """
 WITH page AS (
     SELECT t.*, row_number() OVER (
         PARTITION BY transport, environment, topic ORDER BY id) - 1 AS place
-      FROM ({reachable} AND t.id > %s ORDER BY t.id LIMIT %s) t
+      FROM (SELECT * FROM ({audience}) a WHERE a.id > %s ORDER BY a.id LIMIT %s) t
 ), slices AS (
     SELECT transport, environment, topic, array_agg(id ORDER BY id) AS token_ids
       FROM page GROUP BY transport, environment, topic, place / %s
@@ -37,12 +40,41 @@ WITH page AS (
 SELECT (SELECT count(*) FROM page), (SELECT max(id) FROM page), (SELECT count(*) FROM planned)
 """
 
+INBOXES = """
+WITH page AS (
+    SELECT * FROM ({audience}) a WHERE a.id > %s ORDER BY a.id LIMIT %s
+), own AS (
+    SELECT v.key AS uid, v.value
+      FROM delivery_notification n, jsonb_each(n.user_meta) v WHERE n.id = %s
+), stored AS (
+    INSERT INTO delivery_inboxitem (notification_id, user_id, values)
+    SELECT %s, page.id, coalesce(own.value, '{{}}')
+      FROM page JOIN crm_user u ON u.id = page.id LEFT JOIN own ON own.uid = u.uid
+        ON CONFLICT (notification_id, user_id) DO NOTHING
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM page), (SELECT max(id) FROM page), (SELECT count(*) FROM stored)
+"""
+
+KEPT = "audience"
+"""A temporary table: an audience larger than a page is looked up once and not once a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one page of an audience became."""
+
+    people: int  # tokens or users looked at; fewer than a page's size is the end
+    last: int | None
+    stored: int  # batches, or inboxes the message was put into
+
 
 def plan_batches(occurrence_id: int) -> Iterator[int]:
     """Slice an occurrence's audience into batches, yielding how many each stored page added.
 
     Every page commits with the cursor it reached, so that planning goes on where it stopped and
     sending starts with the first page. Safe to run twice: one planner holds the lease.
+    An in-app message goes straight into the inboxes of its users, and yields nothing.
     """
     occurrence = take_occurrence(occurrence_id, now=timezone.now())
     if occurrence is None:
@@ -58,19 +90,58 @@ def plan_batches(occurrence_id: int) -> Iterator[int]:
 
 
 def _plan_pages(occurrence: Occurrence) -> Iterator[int]:
-    notification = occurrence.notification
-    audience = Audience.from_json(notification.audience)
-    query = reachable(audience, app_id=notification.app_id)
-    while (planned := _plan_page(occurrence, query)) is not None:
-        if planned:
-            yield planned
+    query, walks = audience_of(occurrence, now=timezone.now()), _is_walk(occurrence)
+    while (page := _plan_page(occurrence, query)) is not None:
+        if page.stored and occurrence.notification.kind == Notification.Kind.PUSH:
+            yield page.stored
         if occurrence.state == Occurrence.State.SENDING:
             break
+        if not walks:
+            query, walks = _keep(occurrence, query), True
 
 
-def _plan_page(occurrence: Occurrence, query: Query) -> int | None:
-    """Store one page of batches; None when the occurrence is no longer ours to plan."""
-    notification, (sql, params) = occurrence.notification, query
+def audience_of(occurrence: Occurrence, *, now: datetime) -> Query:
+    """Give the query for the tokens or users one firing is for."""
+    notification = occurrence.notification
+    clock = None
+    if occurrence.zone:
+        clock = Clock(
+            zone=occurrence.zone,
+            notification_id=notification.pk,
+            occurrence_id=occurrence.pk,
+            asked_at=notification.created_at,
+        )
+    find = reachable if notification.kind == Notification.Kind.PUSH else inboxes
+    audience = Audience.from_json(notification.audience)
+    return find(audience, app_id=notification.app_id, now=now, clock=clock)
+
+
+def _is_walk(occurrence: Occurrence) -> bool:
+    """Say whether pages come from a walk along an index, which may begin anywhere."""
+    notification = occurrence.notification
+    everyone = notification.audience.get("everyone", False)
+    return everyone and not occurrence.zone and notification.kind == Notification.Kind.PUSH
+
+
+def _keep(occurrence: Occurrence, query: Query) -> Query:
+    """Look the rest of an audience up once, and give the query for what was found."""
+    sql, params = query
+    patience = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)
+    Occurrence.objects.filter(pk=occurrence.pk).update(lease_until=timezone.now() + patience)
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE IF EXISTS {KEPT}")  # another's, of this connection
+        cursor.execute(
+            f"CREATE TEMPORARY TABLE {KEPT} AS"
+            f" SELECT * FROM ({sql}) a WHERE a.id > %s ORDER BY a.id",
+            [*params, occurrence.cursor],
+        )
+        cursor.execute(f"CREATE INDEX ON {KEPT} (id)")
+        cursor.execute(f"ANALYZE {KEPT}")
+    return f"SELECT * FROM {KEPT}", []
+
+
+def _plan_page(occurrence: Occurrence, query: Query) -> Page | None:
+    """Store one page; None when the occurrence is no longer ours to plan."""
     with transaction.atomic(), connection.cursor() as cursor:
         # the row's lock keeps a second planner, after a lost lease, from planning the same page
         mine = Occurrence.objects.select_for_update().filter(
@@ -78,27 +149,46 @@ def _plan_page(occurrence: Occurrence, query: Query) -> int | None:
         )
         if not mine.exists():
             return None
-        cursor.execute(
-            PLAN_PAGE.format(reachable=sql, credential=CREDENTIAL),
-            [
-                *params,
-                occurrence.cursor,
-                settings.PLAN_PAGE,
-                settings.BATCH_SIZE,
-                occurrence.pk,
-                notification.app_id,
-                notification.lane,
-            ],
-        )
-        tokens, last, batches = cursor.fetchone()
-        _advance(occurrence, tokens=tokens, last=last)
-    return int(batches)
+        if occurrence.notification.kind == Notification.Kind.PUSH:
+            cursor.execute(*_batches(occurrence, query))
+            page = Page(*cursor.fetchone())
+            _advance(occurrence, page, targeted=page.people)
+        else:
+            cursor.execute(*_inboxes(occurrence, query))
+            page = Page(*cursor.fetchone())
+            occurrence.accepted += page.stored  # an inbox takes what it is given
+            _advance(occurrence, page, targeted=page.stored)
+    return page
 
 
-def _advance(occurrence: Occurrence, *, tokens: int, last: int | None) -> None:
-    over = tokens < settings.PLAN_PAGE
-    occurrence.cursor = last or occurrence.cursor
-    occurrence.targeted += tokens
+def _batches(occurrence: Occurrence, query: Query) -> Query:
+    (sql, params), notification = query, occurrence.notification
+    return BATCHES.format(audience=sql, credential=CREDENTIAL), [
+        *params,
+        occurrence.cursor,
+        settings.PLAN_PAGE,
+        settings.BATCH_SIZE,
+        occurrence.pk,
+        notification.app_id,
+        notification.lane,
+    ]
+
+
+def _inboxes(occurrence: Occurrence, query: Query) -> Query:
+    (sql, params), notification_id = query, occurrence.notification_id
+    return INBOXES.format(audience=sql), [
+        *params,
+        occurrence.cursor,
+        settings.PLAN_PAGE,
+        notification_id,
+        notification_id,
+    ]
+
+
+def _advance(occurrence: Occurrence, page: Page, *, targeted: int) -> None:
+    over = page.people < settings.PLAN_PAGE
+    occurrence.cursor = page.last or occurrence.cursor
+    occurrence.targeted += targeted
     occurrence.state = Occurrence.State.SENDING if over else Occurrence.State.PLANNING
     occurrence.lease_until = None if over else timezone.now() + settings.BATCH_LEASE
-    occurrence.save(update_fields=["cursor", "targeted", "state", "lease_until"])
+    occurrence.save(update_fields=["cursor", "targeted", "accepted", "state", "lease_until"])

@@ -66,7 +66,11 @@ def funnel(notification: Notification) -> Funnel:
     occurrences = Occurrence.objects.filter(notification=notification)
     sums = occurrences.aggregate(**{name: Sum(name, default=0) for name in COUNTERS})
     settled = sum(sums[name] for name in COUNTERS[1:-1])
-    over = (Occurrence.State.FINISHED, Occurrence.State.CANCELLED)
+    over = (
+        Occurrence.State.FINISHED,
+        Occurrence.State.CANCELLED,
+        Occurrence.State.SKIPPED,
+    )
     return Funnel(
         **sums,
         pending=sums["targeted"] - settled,

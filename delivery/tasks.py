@@ -14,7 +14,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
 
-from delivery import dispatch, fanout, ledger
+from delivery import dispatch, fanout, firings, ledger
 from delivery.scheduling import claims
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,12 @@ def tick() -> None:
         ring_for_occurrence(occurrence_id, lane=lane)
     for lane, batches in waiting.lanes.items():
         ring_for_batches(lane, batches)
+
+
+@shared_task(name="welcome_zones")
+def welcome_zones() -> None:
+    """Give local sends a firing for zones that were empty when they were asked for."""
+    firings.welcome_zones(now=timezone.now())
 
 
 @shared_task(name="upkeep")

@@ -22,6 +22,11 @@ app.conf.task_queues = [Queue(name, routing_key=name) for name in ("urgent", "bu
 app.conf.beat_schedule = {
     # expires: ticks missed while no worker ran are of no use later
     "tick": {"task": "tick", "schedule": 1.0, "options": {"queue": "urgent", "expires": 5}},
+    "welcome_zones": {
+        "task": "welcome_zones",
+        "schedule": 5.0,
+        "options": {"queue": "urgent", "expires": 5},
+    },
     "upkeep": {"task": "upkeep", "schedule": 600.0, "options": {"queue": "bulk", "expires": 300}},
 }
 app.autodiscover_tasks(["delivery"])

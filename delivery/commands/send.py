@@ -1,7 +1,9 @@
 """Accept a notification: everything it takes is stored before the caller hears yes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +14,8 @@ from crm.errors import Invalid
 from crm.models import App
 from delivery import tasks
 from delivery.audience import Audience
-from delivery.message import Message, RawMessage
+from delivery.firings import fire, zones_open_until
+from delivery.message import InAppMessage, Message, RawMessage
 from delivery.models import Notification, Occurrence
 from delivery.models.notification import Lane
 from delivery.providers.fitness import refusal_of
@@ -25,7 +28,7 @@ class SendNotification:
 
     app: App
     source: Notification.Source
-    message: Message | RawMessage
+    message: Message | RawMessage | InAppMessage
     audience: Audience
     schedule: Schedule = NOW
     filters: dict[str, Any] = field(default_factory=dict)
@@ -37,43 +40,56 @@ class SendNotification:
 
 
 def send_notification(ask: SendNotification) -> Notification:
-    """Store a notification and its firing, and ring for it once both are safe.
+    """Store a notification and its firings, and ring once they are safe.
 
     Raises `Invalid` where the message fits no provider. A lost ring costs one tick.
     """
-    if (refusal := refusal_of(ask.message)) is not None:
-        raise Invalid(refusal.reason, field=refusal.field)
+    refuse_unfit(ask)
+    now = timezone.now()
     with transaction.atomic():
         notification = Notification.objects.create(
-            app=ask.app,
-            source=ask.source,
-            name=ask.name,
-            message=ask.message.as_json(),
-            audience=ask.audience.as_json(),
-            schedule=ask.schedule.as_json(),
-            filters=ask.filters,
-            reporting_meta=ask.reporting_meta,
-            user_meta=ask.user_meta,
-            lane=ask.lane or _lane(ask),
-            time_to_live=(
-                settings.DEFAULT_TIME_TO_LIVE if ask.time_to_live is None else ask.time_to_live
-            ),
+            app=ask.app, source=ask.source, created_at=now, **asked(ask, now=now)
         )
-        occurrence = _fire(notification, at=ask.schedule.at or timezone.now())
-        if ask.schedule.at is None:
-            transaction.on_commit(
-                lambda: tasks.ring_for_occurrence(occurrence.id, lane=notification.lane)
-            )
+        firings = fire(notification, ask.schedule, now=now)
+        ring_once_safe(notification, firings)
     return notification
 
 
-def _fire(notification: Notification, *, at: datetime) -> Occurrence:
-    return Occurrence.objects.create(
-        notification=notification,
-        due_at=at,
-        expires_at=at + notification.time_to_live,
-        ledger_day=at.date(),
-    )
+def ring_once_safe(notification: Notification, firings: Sequence[Occurrence]) -> None:
+    """Ring for a firing that waits for nothing as soon as it is committed."""
+    now = [firing.pk for firing in firings if firing.due_at == notification.updated_at]
+    for occurrence_id in now:
+        ring = partial(tasks.ring_for_occurrence, occurrence_id, lane=notification.lane)
+        transaction.on_commit(ring)
+
+
+def refuse_unfit(ask: SendNotification) -> None:
+    """Raise `Invalid` where no provider would take the message."""
+    if isinstance(ask.message, InAppMessage):
+        return
+    if (refusal := refusal_of(ask.message)) is not None:
+        raise Invalid(refusal.reason, field=refusal.field)
+
+
+def asked(ask: SendNotification, *, now: datetime) -> dict[str, Any]:
+    """Give the columns of a notification that say what was asked for, at `now`."""
+    in_app = isinstance(ask.message, InAppMessage)
+    return {
+        "kind": Notification.Kind.IN_APP if in_app else Notification.Kind.PUSH,
+        "name": ask.name,
+        "message": ask.message.as_json(),
+        "audience": ask.audience.as_json(),
+        "schedule": ask.schedule.as_json(),
+        "zones_open_until": zones_open_until(ask.schedule, now=now),
+        "filters": ask.filters,
+        "reporting_meta": ask.reporting_meta,
+        "user_meta": ask.user_meta,
+        "lane": ask.lane or _lane(ask),
+        "time_to_live": (
+            settings.DEFAULT_TIME_TO_LIVE if ask.time_to_live is None else ask.time_to_live
+        ),
+        "updated_at": now,
+    }
 
 
 def _lane(ask: SendNotification) -> Lane:

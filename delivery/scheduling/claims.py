@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from delivery.models import Batch, Occurrence
@@ -19,11 +19,12 @@ def take_occurrence(occurrence_id: int, *, now: datetime) -> Occurrence | None:
     """Give a due occurrence to its one planner; None where another has it or it is not due.
 
     A planner that vanished is followed by the next after `BATCH_LEASE`; planning goes on from the
-    cursor.
+    cursor. What should have begun too long ago is skipped.
     """
+    late = Q(state=Occurrence.State.DUE, latest_start_at__lt=now)
     taken = (
         Occurrence.objects.due(now)
-        .filter(pk=occurrence_id)
+        .filter(~late, pk=occurrence_id)
         .update(
             state=Occurrence.State.PLANNING,
             lease_until=now + settings.BATCH_LEASE,
@@ -31,6 +32,9 @@ def take_occurrence(occurrence_id: int, *, now: datetime) -> Occurrence | None:
         )
     )
     if not taken:
+        Occurrence.objects.filter(late, pk=occurrence_id).update(
+            state=Occurrence.State.SKIPPED, finished_at=now
+        )
         return None
     ours = Occurrence.objects.select_related("notification").defer(*UNREAD)
     return ours.filter(pk=occurrence_id).first()

@@ -1,72 +1,105 @@
-"""Audience → the query for its reachable device tokens."""
+"""Audience → the query for its reachable device tokens, or for the users of its inboxes."""
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
 from delivery.audience import Audience
-
-Query = tuple[str, list[Any]]
+from delivery.targeting.members import joined, members
+from delivery.targeting.query import Query
+from delivery.targeting.zones import UNKNOWN
 
 PUSHABLE = ["apns", "fcm"]
 """Transports an ordinary message goes to; a VoIP address only ever gets calls."""
 
-REACHABLE = """
-    SELECT t.id, t.transport, t.environment, t.topic
-      FROM crm_devicetoken t
-     WHERE t.app_id = %s AND t.state = 'alive' AND t.enabled AND t.transport = ANY(%s)
+TOKENS = """
+SELECT t.id, t.transport, t.environment, t.topic
+  FROM {source} LEFT JOIN crm_install i ON i.id = t.install_id
+ WHERE t.app_id = %s AND t.state = 'alive' AND t.enabled AND t.transport = ANY(%s)
+"""
+
+EVERYBODY = """
+SELECT u.id AS user_id, i.id AS install_id
+  FROM crm_user u LEFT JOIN crm_install i ON i.user_id = u.id
+ WHERE u.app_id = %s AND NOT (u.anonymous AND i.id IS NULL)
+"""
+
+# Whoever moves to a zone that is still to fire has perhaps had the push in the zone they left.
+# Few move while a send is under way; without any, nothing of this is looked at.
+SENT_BEFORE_MOVING = """
+SELECT sent.token_id FROM (
+    SELECT unnest(b.token_ids) AS token_id
+      FROM delivery_occurrence o JOIN delivery_batch b ON b.occurrence_id = o.id
+     WHERE o.notification_id = %s AND o.id <> %s) sent
+ WHERE EXISTS (SELECT 1 FROM crm_install WHERE app_id = %s AND timezone_since >= %s)
+   AND sent.token_id IN (
+    SELECT d.id FROM crm_install m JOIN crm_devicetoken d ON d.install_id = m.id
+     WHERE m.app_id = %s AND m.timezone_since >= %s)
 """
 
 
-def reachable(audience: Audience, *, app_id: int) -> Query:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clock:
+    """The zone one firing of a local send is for, and which send it is part of."""
+
+    zone: str
+    notification_id: int
+    occurrence_id: int
+    asked_at: datetime
+
+
+def reachable(
+    audience: Audience, *, app_id: int, now: datetime, clock: Clock | None = None
+) -> Query:
     """Give SQL for (id, transport, environment, topic) of every token the audience reaches.
 
     One row per token however often it is named; unknown names reach nobody. No order is promised.
+    With a clock, only devices in its zone, and of those that moved there none that was sent to.
     """
-    sql, params = REACHABLE, [app_id, PUSHABLE]
-    if not audience.everyone:
-        named, names = _named(audience, app_id)
-        sql, params = f"{sql} AND t.id IN ({named})", [*params, *names]
-    return sql, params
+    local = _local(clock, app_id) if clock else ("", [])
+    if audience.everyone:
+        return _tokens("crm_devicetoken t", app_id, local)
+    sql, params = members(audience, app_id=app_id, now=now)
+    by_install = "m JOIN crm_devicetoken t ON t.install_id = m.install_id"
+    by_user = "m JOIN crm_devicetoken t ON t.user_id = m.user_id"
+    both = [_tokens(by_install, app_id, local), _tokens(by_user, app_id, local)]
+    union, names = joined(" UNION ", both)
+    return f"WITH m AS MATERIALIZED ({sql}) {union}", [*params, *names]
 
 
-def _named(audience: Audience, app_id: int) -> Query:
-    parts: list[Query] = []
-    if audience.install_uids:
-        parts.append(_of_installs(app_id, list(audience.install_uids)))
-    if audience.user_uids:
-        parts.append(_of_users(app_id, list(audience.user_uids)))
-    if audience.channel_ids:
-        excluded = list(audience.except_install_uids)
-        parts.append(_of_channels(app_id, list(audience.channel_ids), excluded))
-    return " UNION ".join(sql for sql, _ in parts), [p for _, params in parts for p in params]
+def _tokens(source: str, app_id: int, local: Query) -> Query:
+    condition, params = local
+    return TOKENS.format(source=source) + condition, [app_id, PUSHABLE, *params]
 
 
-def _of_installs(app_id: int, uids: list[str]) -> Query:
+def _local(clock: Clock, app_id: int) -> Query:
+    zone, params = _in_zone(clock.zone)
+    moved = [app_id, clock.asked_at]
     return (
-        """SELECT d.id FROM crm_devicetoken d JOIN crm_install i ON i.id = d.install_id
-            WHERE i.app_id = %s AND i.uid = ANY(%s)""",
-        [app_id, uids],
+        f" AND {zone} AND t.id NOT IN ({SENT_BEFORE_MOVING})",
+        [*params, clock.notification_id, clock.occurrence_id, *moved, *moved],
     )
 
 
-def _of_users(app_id: int, uids: list[str]) -> Query:
-    """Give tokens of installs whose current user is named, and tokens users hold themselves."""
-    return (
-        """SELECT d.id FROM crm_user u JOIN crm_install i ON i.user_id = u.id
-             JOIN crm_devicetoken d ON d.install_id = i.id
-            WHERE u.app_id = %s AND u.uid = ANY(%s)
-            UNION
-           SELECT d.id FROM crm_user u JOIN crm_devicetoken d ON d.user_id = u.id
-            WHERE u.app_id = %s AND u.uid = ANY(%s)""",
-        [app_id, uids, app_id, uids],
-    )
+def _in_zone(zone: str) -> Query:
+    if zone == UNKNOWN:
+        return "coalesce(i.timezone, '') IN ('', %s)", [zone]
+    return "i.timezone = %s", [zone]
 
 
-def _of_channels(app_id: int, channel_ids: list[int], excluded: list[str]) -> Query:
-    """Give tokens of subscribed installs and of installs whose current user is subscribed."""
+def inboxes(audience: Audience, *, app_id: int, now: datetime, clock: Clock | None = None) -> Query:
+    """Give SQL for the ids of the users an in-app message is for, each once, as `id`.
+
+    Whoever refused in-app messages is left out. Everyone means whoever is signed in somewhere or
+    known by name; with a clock, whoever has a device in its zone.
+    """
+    if audience.everyone:
+        sql, params = EVERYBODY, [app_id]
+    else:
+        sql, params = members(audience, app_id=app_id, now=now)
+    zone, names = _in_zone(clock.zone) if clock else ("true", [])
     return (
-        """SELECT d.id FROM crm_channel c JOIN crm_channelsubscription s ON s.channel_id = c.id
-             JOIN crm_install i ON i.id = s.install_id OR i.user_id = s.user_id
-             JOIN crm_devicetoken d ON d.install_id = i.id
-            WHERE c.app_id = %s AND c.id = ANY(%s) AND i.uid <> ALL(%s)""",
-        [app_id, channel_ids, excluded],
+        f"""SELECT DISTINCT u.id FROM ({sql}) m JOIN crm_user u ON u.id = m.user_id
+              LEFT JOIN crm_install i ON i.id = m.install_id
+             WHERE u.in_app_enabled IS NOT FALSE AND {zone}""",
+        [*params, *names],
     )

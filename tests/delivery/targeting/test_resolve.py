@@ -1,5 +1,6 @@
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from crm.commands.apps import create_app
 from crm.commands.device_tokens import drop_tokens
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def reached(app):
     def ids(**named):
-        sql, params = reachable(Audience(**named), app_id=app.pk)
+        sql, params = reachable(Audience(**named), app_id=app.pk, now=timezone.now())
         with connection.cursor() as cursor:
             cursor.execute(sql, params)
             return [row[0] for row in cursor.fetchall()]

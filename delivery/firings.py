@@ -1,0 +1,85 @@
+"""A notification's firings: one, or one for each time zone its app's devices live in."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from delivery.models import Notification, Occurrence
+from delivery.schedule import Schedule
+from delivery.scheduling import local_time
+from delivery.targeting.zones import zones_of
+
+UNREAD = ("message", "audience", "filters", "user_meta", "reporting_meta")
+
+GRACE = timedelta(minutes=1)
+"""A zone first seen so shortly after its moment still has it."""
+
+
+def fire(notification: Notification, schedule: Schedule, *, now: datetime) -> list[Occurrence]:
+    """Store when a notification asked for at `now` fires, and give its firings.
+
+    A local send for which every zone's time is past, and to be ignored, has none.
+    """
+    if schedule.wall_clock is None:
+        late = schedule.skip_after
+        firings = [_firing(notification, at=schedule.at or now, zone="", late=late)]
+    else:
+        firings = _in_zones(zones_of(notification.app_id), notification, schedule, asked_at=now)
+    return Occurrence.objects.bulk_create(firings)
+
+
+def zones_open_until(schedule: Schedule, *, now: datetime) -> datetime | None:
+    """Give until when devices may turn up in a zone that is still to fire; None for a UTC send."""
+    if schedule.wall_clock is None:
+        return None
+    return local_time.last_on_earth(schedule.wall_clock, past=schedule.past, now=now)
+
+
+def welcome_zones(*, now: datetime) -> int:
+    """Give local sends a firing for each zone devices have turned up in since; gives their number.
+
+    What is past there already stays past: nobody was there to be sent to.
+    """
+    firings: list[Occurrence] = []
+    for notification in Notification.objects.filter(zones_open_until__gt=now).defer(*UNREAD):
+        known = notification.occurrences.values_list("zone", flat=True)
+        found = _in_zones(
+            zones_of(notification.app_id).difference(known),
+            notification,
+            Schedule.from_json(notification.schedule),
+            asked_at=notification.updated_at,
+        )
+        firings += [firing for firing in found if firing.due_at >= now - GRACE]
+    # two ticks may welcome the same zone
+    Occurrence.objects.bulk_create(firings, ignore_conflicts=True)
+    return len(firings)
+
+
+def _in_zones(
+    zones: Iterable[str], notification: Notification, schedule: Schedule, *, asked_at: datetime
+) -> list[Occurrence]:
+    assert schedule.wall_clock is not None
+    late = settings.LOCAL_SKIP_AFTER if schedule.skip_after is None else schedule.skip_after
+    moments = {
+        zone: local_time.firing(zone, schedule.wall_clock, past=schedule.past, now=asked_at)
+        for zone in zones
+    }
+    return [
+        _firing(notification, at=at, zone=zone, late=late)
+        for zone, at in sorted(moments.items())
+        if at is not None
+    ]
+
+
+def _firing(
+    notification: Notification, *, at: datetime, zone: str, late: timedelta | None
+) -> Occurrence:
+    return Occurrence(
+        notification=notification,
+        due_at=at,
+        zone=zone,
+        latest_start_at=None if late is None else at + late,
+        expires_at=at + notification.time_to_live,
+        ledger_day=at.date(),
+    )
