@@ -3,11 +3,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from crm.models import Channel, ChannelSubscription, Install, Segment, User
 from delivery import fanout
 from delivery.audience import Audience
-from delivery.models import Batch, Notification, Occurrence, ProviderCredential
+from delivery.commands.send import SendNotification, send_notification
+from delivery.message import InAppMessage
+from delivery.models import Batch, InboxItem, Notification, Occurrence, ProviderCredential
 
 pytestmark = pytest.mark.django_db
+
+IPHONES = {"version": 1, "where": {"field": "platform", "op": "equals", "value": "ios"}}
 
 
 def plan(occurrence):
@@ -141,3 +146,131 @@ def test_a_firing_that_cannot_be_planned_is_tried_until_its_time_is_over(phones,
     Occurrence.objects.update(lease_until=past, expires_at=past)
     assert plan(occurrence) == []
     assert (occurrence.state, occurrence.pending) == (Occurrence.State.FINISHED, 0)
+
+
+def test_an_audience_of_many_pages_is_looked_up_once_and_planned_whole(phones, sends, settings):
+    settings.PLAN_PAGE = 4
+    settings.BATCH_SIZE = 3
+    tokens = phones.many(10)
+    phones.ring("not named")
+    uids = tuple(t.install.uid for t in tokens)
+    occurrence = sends.to(Audience(install_uids=uids))
+
+    plan(occurrence)
+
+    planned = sorted(i for b in Batch.objects.all() for i in b.token_ids)
+    assert planned == [t.pk for t in tokens]
+    assert occurrence.targeted == 10
+
+
+def test_two_large_audiences_one_after_the_other_do_not_meet(phones, sends, settings):
+    settings.PLAN_PAGE = 2
+    tokens = phones.many(10)
+    for part in (tokens[:5], tokens[5:]):
+        occurrence = sends.to(Audience(install_uids=tuple(t.install.uid for t in part)))
+        plan(occurrence)
+        batches = Batch.objects.filter(occurrence=occurrence)
+        assert sorted(i for b in batches for i in b.token_ids) == [t.pk for t in part]
+
+
+def test_a_planner_that_stopped_between_pages_goes_on_at_the_cursor(phones, sends, settings):
+    settings.PLAN_PAGE = 3
+    tokens = phones.many(9)
+    occurrence = sends.to(Audience(install_uids=tuple(t.install.uid for t in tokens)))
+    planning = fanout.plan_batches(occurrence.pk)
+    next(planning)
+    planning.close()  # as a killed worker would leave it
+    Occurrence.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+
+    plan(occurrence)
+
+    assert sorted(i for b in Batch.objects.all() for i in b.token_ids) == [t.pk for t in tokens]
+    assert occurrence.targeted == 9
+
+
+@pytest.fixture
+def in_app(app):
+    def send(audience, **said):
+        notification = send_notification(
+            SendNotification(
+                app=app,
+                source=Notification.Source.KUMULOS,
+                message=InAppMessage(template_uid="t", content={}),
+                audience=audience,
+                **said,
+            )
+        )
+        occurrence = notification.occurrences.get()
+        assert list(fanout.plan_batches(occurrence.pk)) == []
+        occurrence.refresh_from_db()
+        return occurrence
+
+    return send
+
+
+def inboxes():
+    return sorted(InboxItem.objects.values_list("user__uid", flat=True))
+
+
+def test_an_in_app_message_goes_into_every_inbox_once(phones, in_app, settings):
+    settings.PLAN_PAGE = 2
+    phones.ring("a", user="mark")
+    phones.install("b", user="mark")
+    phones.install("c")
+    User.objects.create(app=phones.app, uid="known by name")
+    User.objects.create(app=phones.app, uid="nobody's any more", anonymous=True)
+
+    occurrence = in_app(Audience(everyone=True))
+
+    assert inboxes() == ["c", "known by name", "mark"]
+    assert (occurrence.targeted, occurrence.accepted, occurrence.pending) == (3, 3, 0)
+    assert occurrence.state == Occurrence.State.FINISHED
+
+
+def test_whoever_refused_in_app_messages_gets_none(phones, in_app):
+    phones.install("a", user="mark")
+    phones.install("b", user="anna")
+    User.objects.filter(uid="mark").update(in_app_enabled=False)
+
+    in_app(Audience(user_uids=("mark", "anna", "nobody")))
+
+    assert inboxes() == ["anna"]
+
+
+def test_each_inbox_has_its_users_own_values(phones, in_app):
+    phones.install("a", user="mark")
+    phones.install("b", user="anna")
+
+    in_app(Audience(install_uids=("a", "b")), user_meta={"mark": {"name": "Mark"}})
+
+    values = dict(InboxItem.objects.values_list("user__uid", "values"))
+    assert values == {"mark": {"name": "Mark"}, "anna": {}}
+
+
+def test_segments_and_channels_meet_on_the_same_device(phones, sends, app):
+    gold = Segment.objects.create(app=app, name="iPhones", rule=IPHONES)
+    channel = Channel.objects.create(app=app, uuid="news")
+    wanted = phones.ring("phone of mark", user="mark")
+    phones.ring("tablet of mark", user="mark")
+    phones.ring("phone of anna", user="anna")
+    Install.objects.filter(uid__startswith="phone").update(os="iOS")
+    ChannelSubscription.objects.create(channel=channel, user=wanted.install.user)
+    extra = phones.ring("extra")
+
+    both = {"channel_ids": (channel.pk,), "segment_ids": (gold.pk,)}
+    occurrence = sends.to(Audience(**both, install_uids=("extra",)))
+    plan(occurrence)
+    assert sorted(i for b in Batch.objects.all() for i in b.token_ids) == [wanted.pk, extra.pk]
+
+    without = sends.to(Audience(**both, except_install_uids=("phone of mark",)))
+    plan(without)
+    assert without.targeted == 0
+
+
+def test_a_segment_that_is_gone_reaches_nobody(phones, sends):
+    phones.ring("a")
+    occurrence = sends.to(Audience(segment_ids=(12345,)))
+
+    plan(occurrence)
+
+    assert occurrence.targeted == 0
