@@ -1,0 +1,83 @@
+"""Documented examples, request and answer, as data; replayed in process and over HTTP.
+
+An example is a list of steps. `{name}` in a request is what an earlier step saved under `name`;
+in an answer `{int}`, `{zoned}`, `{offset}`, `{bare}` and `{uuid}` stand for an integer, three
+spellings of a moment and a UUID.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+EXAMPLES = Path(__file__).parent / "dialects"
+
+MOMENT = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}"
+SHAPES = {
+    "{zoned}": re.compile(MOMENT + r"\+0000"),
+    "{offset}": re.compile(MOMENT + r"\+00:00"),
+    "{bare}": re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}"),
+    "{uuid}": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+}
+
+Ask = Callable[[str, str, str, Any], tuple[int, bytes]]
+"""Who asks, method, path and body; gives status and body of the answer."""
+
+
+def examples(dialect: str) -> list[Path]:
+    """Give every example of a dialect."""
+    return sorted((EXAMPLES / dialect / "examples").glob("*.json"))
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    """Give the steps of an example."""
+    return json.loads(path.read_text())["steps"]
+
+
+def replay(path: Path, ask: Ask, known: dict[str, Any]) -> dict[str, Any]:
+    """Take every step, compare every answer, and give all that was saved on the way."""
+    known = dict(known)
+    for number, step in enumerate(steps(path)):
+        where = step["path"].format(**known)
+        body = filled(step.get("body"), known)
+        status, content = ask(step["as"], step["method"], where, body)
+        at = f"step {number}: {step['method']} {where}"
+        assert status == step["status"], f"{at}: {status} {content!r}"
+        if "answer" in step:
+            answer = json.loads(content)
+            check(filled(step["answer"], known), answer, at)
+            known |= {name: answer[key] for name, key in step.get("save", {}).items()}
+        else:
+            assert content == b"", at
+    return known
+
+
+def filled(value: Any, known: dict[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: filled(item, known) for key, item in value.items()}
+    if isinstance(value, list):
+        return [filled(item, known) for item in value]
+    if isinstance(value, str) and value[1:-1] in known and value == f"{{{value[1:-1]}}}":
+        return known[value[1:-1]]
+    return value
+
+
+def check(expected: Any, found: Any, at: str) -> None:
+    if isinstance(expected, dict):
+        assert isinstance(found, dict), at
+        assert list(found) == list(expected), f"keys and their order at {at}"
+        for key in expected:
+            check(expected[key], found[key], f"{at}.{key}")
+    elif isinstance(expected, list):
+        assert isinstance(found, list), at
+        assert len(found) == len(expected), at
+        for number, (one, other) in enumerate(zip(expected, found, strict=True)):
+            check(one, other, f"{at}[{number}]")
+    elif expected == "{int}":
+        assert type(found) is int, at
+        assert found > 0, at
+    elif isinstance(expected, str) and expected in SHAPES:
+        assert SHAPES[expected].fullmatch(found), at
+    else:
+        assert (type(found), found) == (type(expected), expected), at
