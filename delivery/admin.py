@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from delivery.models import Batch, Notification, Occurrence, ProviderCredential
+from delivery.models import Batch, InboxItem, Notification, Occurrence, ProviderCredential
 
 
 class ReadOnly(admin.ModelAdmin):
@@ -53,6 +53,13 @@ class BatchAdmin(ReadOnly):
     list_display = ["id", "occurrence", "transport", "state", "attempts", "lost", "last_reason"]
     list_filter = ["state", "lane"]
     exclude = ["token_ids"]
+
+
+@admin.register(InboxItem)
+class InboxItemAdmin(ReadOnly):
+    # ids, because a notification may hold thousands of names
+    list_display = ["notification_id", "user", "sent_at", "read_at", "opened_at", "deleted_at"]
+    list_select_related = ["user"]
 
 
 @admin.register(ProviderCredential)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from delivery.audience import Audience
@@ -60,6 +61,10 @@ KEPT = "audience"
 """A temporary table: an audience larger than a page is looked up once and not once a page."""
 
 
+ROOM = "64MB"
+"""What Postgres may keep in memory to join a large audience; its usual 4 MB send it to disk."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """What one page of an audience became."""
@@ -91,7 +96,7 @@ def plan_batches(occurrence_id: int) -> Iterator[int]:
 
 def _plan_pages(occurrence: Occurrence) -> Iterator[int]:
     query, walks = audience_of(occurrence, now=timezone.now()), _is_walk(occurrence)
-    while (page := _plan_page(occurrence, query)) is not None:
+    while (page := _plan_page(occurrence, query, first_of_many=not walks)) is not None:
         if page.stored and occurrence.notification.kind == Notification.Kind.PUSH:
             yield page.stored
         if occurrence.state == Occurrence.State.SENDING:
@@ -128,7 +133,8 @@ def _keep(occurrence: Occurrence, query: Query) -> Query:
     sql, params = query
     patience = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)
     Occurrence.objects.filter(pk=occurrence.pk).update(lease_until=timezone.now() + patience)
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        _make_room(cursor)
         cursor.execute(f"DROP TABLE IF EXISTS {KEPT}")  # another's, of this connection
         cursor.execute(
             f"CREATE TEMPORARY TABLE {KEPT} AS"
@@ -140,7 +146,11 @@ def _keep(occurrence: Occurrence, query: Query) -> Query:
     return f"SELECT * FROM {KEPT}", []
 
 
-def _plan_page(occurrence: Occurrence, query: Query) -> Page | None:
+def _make_room(cursor: CursorWrapper) -> None:
+    cursor.execute(f"SET LOCAL work_mem = '{ROOM}'")
+
+
+def _plan_page(occurrence: Occurrence, query: Query, *, first_of_many: bool = False) -> Page | None:
     """Store one page; None when the occurrence is no longer ours to plan."""
     with transaction.atomic(), connection.cursor() as cursor:
         # the row's lock keeps a second planner, after a lost lease, from planning the same page
@@ -149,6 +159,8 @@ def _plan_page(occurrence: Occurrence, query: Query) -> Page | None:
         )
         if not mine.exists():
             return None
+        if first_of_many:
+            _make_room(cursor)
         if occurrence.notification.kind == Notification.Kind.PUSH:
             cursor.execute(*_batches(occurrence, query))
             page = Page(*cursor.fetchone())

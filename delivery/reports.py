@@ -1,15 +1,33 @@
 """What became of a notification, read only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from django.db import connection
-from django.db.models import Min, QuerySet, Sum
+from django.db.models import Count, Min, QuerySet, Sum
 
 from crm.errors import NotFound
 from crm.models import App
 from delivery.models import Notification, Occurrence, Open
+
+UNREAD = ("audience", "user_meta", "reporting_meta")
+"""What no report shows: megabytes, where thousands of people are named."""
+
+
+def pushes(app: App) -> QuerySet[Notification]:
+    """Give an app's push notifications, newest first."""
+    ours = Notification.objects.filter(app=app, kind=Notification.Kind.PUSH)
+    return ours.defer(*UNREAD).order_by("-id")
+
+
+def find_push(app: App, notification_id: int) -> Notification:
+    """Give one of them; raises `NotFound` for any other id."""
+    notification = pushes(app).filter(pk=notification_id).first()
+    if notification is None:
+        raise NotFound("no such notification", field="id")
+    return notification
 
 
 def install_opens(app: App, notification_id: int) -> Sequence[tuple[str, datetime]]:
@@ -25,7 +43,7 @@ def user_opens(app: App, notification_id: int) -> Sequence[tuple[str, datetime]]
 
 
 def _opens(app: App, notification_id: int) -> QuerySet[Open]:
-    if not Notification.objects.filter(app=app, pk=notification_id).exists():
+    if not pushes(app).filter(pk=notification_id).exists():
         raise NotFound("no such notification", field="id")
     return Open.objects.filter(notification_id=notification_id)
 
@@ -61,21 +79,127 @@ COUNTERS = (
 )
 
 
+OVER = (Occurrence.State.FINISHED, Occurrence.State.CANCELLED, Occurrence.State.SKIPPED)
+BEGUN = (Occurrence.State.PLANNING, Occurrence.State.SENDING, Occurrence.State.FINISHED)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """The firings of a notification that are in one state."""
+
+    state: str
+    due_at: datetime  # the first of them
+    counts: Mapping[str, int]
+
+
 def funnel(notification: Notification) -> Funnel:
     """Add up what became of every firing so far."""
-    occurrences = Occurrence.objects.filter(notification=notification)
-    sums = occurrences.aggregate(**{name: Sum(name, default=0) for name in COUNTERS})
+    return _funnel(_shares([notification.pk])[notification.pk])
+
+
+def _funnel(shares: Iterable[Share]) -> Funnel:
+    shares = list(shares)
+    sums = {name: sum(share.counts[name] for share in shares) for name in COUNTERS}
     settled = sum(sums[name] for name in COUNTERS[1:-1])
-    over = (
-        Occurrence.State.FINISHED,
-        Occurrence.State.CANCELLED,
-        Occurrence.State.SKIPPED,
-    )
     return Funnel(
         **sums,
         pending=sums["targeted"] - settled,
-        finished=not occurrences.exclude(state__in=over).exists(),
+        finished=all(share.state in OVER for share in shares),
     )
+
+
+def _shares(ids: Iterable[int]) -> Mapping[int, Sequence[Share]]:
+    found: dict[int, list[Share]] = {id_: [] for id_ in ids}
+    firings = Occurrence.objects.filter(notification__in=found).values_list("notification", "state")
+    sums = [Sum(name) for name in COUNTERS]
+    for id_, state, first, *counts in firings.annotate(Min("due_at"), *sums):
+        named = dict(zip(COUNTERS, counts, strict=True))
+        found[id_].append(Share(state=state, due_at=first, counts=named))
+    return found
+
+
+class Standing(StrEnum):
+    """Where a firing is, or a notification with all its firings."""
+
+    SCHEDULED = "scheduled"  # nothing has fired yet
+    SENDING = "sending"
+    SENT = "sent"  # nothing is left to do; devices may still open it
+    CANCELLED = "cancelled"  # before all of it had fired
+    SKIPPED = "skipped"  # nothing fired: whoever should have fired it came too late
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """Where a notification is, what became of its pushes, and how many installs opened it."""
+
+    notification: Notification
+    standing: Standing
+    funnel: Funnel
+    opened: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Firing:
+    """Where one firing is and what became of its pushes; zone '' is everywhere at once."""
+
+    zone: str
+    due_at: datetime
+    standing: Standing
+    funnel: Funnel
+
+
+def progress(notifications: Iterable[Notification], *, now: datetime) -> Sequence[Progress]:
+    """Give the progress of each in their order, in two queries however many they are."""
+    asked = {notification.pk: notification for notification in notifications}
+    opens = Open.objects.filter(notification__in=asked).values_list("notification")
+    opened = dict(opens.annotate(Count("install", distinct=True)))
+    return [
+        Progress(
+            notification=asked[id_],
+            standing=_standing_of(asked[id_], shares, now=now),
+            funnel=_funnel(shares),
+            opened=opened.get(id_, 0),
+        )
+        for id_, shares in _shares(asked).items()
+    ]
+
+
+def firings(notification: Notification, *, now: datetime) -> Sequence[Firing]:
+    """Give every firing of a notification, in the order they are due."""
+    occurrences = Occurrence.objects.filter(notification=notification).order_by("due_at", "zone")
+    return [_firing(occurrence, now=now) for occurrence in occurrences]
+
+
+def _firing(occurrence: Occurrence, *, now: datetime) -> Firing:
+    counts = {name: getattr(occurrence, name) for name in COUNTERS}
+    share = Share(state=occurrence.state, due_at=occurrence.due_at, counts=counts)
+    return Firing(
+        zone=occurrence.zone,
+        due_at=occurrence.due_at,
+        standing=_standing([share], now=now),
+        funnel=_funnel([share]),
+    )
+
+
+def _standing_of(notification: Notification, shares: Sequence[Share], *, now: datetime) -> Standing:
+    """Sum the states up; a local send nobody is there for yet waits until its zones close."""
+    if not shares and notification.cancelled_at is not None:
+        return Standing.CANCELLED
+    open_until = notification.zones_open_until
+    if not shares and open_until is not None and open_until > now:
+        return Standing.SCHEDULED
+    return _standing(shares, now=now)
+
+
+def _standing(shares: Sequence[Share], *, now: datetime) -> Standing:
+    states = {share.state for share in shares}
+    if not states.issubset(OVER):
+        # one that waits for nothing has begun, whether or not a worker has come to it
+        due = any(share.state == Occurrence.State.DUE and share.due_at <= now for share in shares)
+        return Standing.SENDING if due or states.intersection(BEGUN) else Standing.SCHEDULED
+    if Occurrence.State.CANCELLED in states:
+        return Standing.CANCELLED
+    return Standing.SKIPPED if states == {Occurrence.State.SKIPPED} else Standing.SENT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

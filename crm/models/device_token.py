@@ -40,7 +40,10 @@ class DeviceToken(models.Model):
     id = models.AutoField(primary_key=True)
     app = models.ForeignKey(App, models.CASCADE, related_name="device_tokens")
     install = models.ForeignKey(Install, models.CASCADE, null=True, related_name="device_tokens")
-    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="device_tokens")
+    # only of a token without an install: an install's tokens are its current user's
+    user = models.ForeignKey(
+        User, models.CASCADE, null=True, related_name="device_tokens", db_index=False
+    )
     transport = models.CharField(max_length=16)
     environment = models.CharField(max_length=16)
     topic = models.CharField(max_length=255, default="", db_default="")
@@ -77,6 +80,11 @@ class DeviceToken(models.Model):
                 include=["transport", "environment", "topic"],
                 condition=models.Q(state="alive", enabled=True),
                 name="device_token_reachable",
+            ),
+            models.Index(
+                fields=["user"],
+                condition=models.Q(user__isnull=False),
+                name="device_token_of_user",
             ),
         ]
 

@@ -1,5 +1,7 @@
 """Change one's mind about a notification that has not fired yet."""
 
+from datetime import datetime
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -21,11 +23,12 @@ def cancel_notification(
     notification = _locked(app, notification_id, kind)
     now = timezone.now()
     due = notification.occurrences.filter(state=Occurrence.State.DUE)
-    if not due.update(state=Occurrence.State.CANCELLED, finished_at=now):
+    kept_back = due.update(state=Occurrence.State.CANCELLED, finished_at=now)
+    if not (kept_back or _may_still_fire(notification, now=now)):
         raise Conflict("The notification has already been sent or cancelled.")
+    notification.cancelled_at = notification.updated_at = now
     notification.zones_open_until = None
-    notification.updated_at = now
-    notification.save(update_fields=["zones_open_until", "updated_at"])
+    notification.save(update_fields=["cancelled_at", "updated_at", "zones_open_until"])
 
 
 @transaction.atomic
@@ -41,7 +44,8 @@ def edit_notification(ask: SendNotification, *, notification_id: int) -> Notific
     notification = _locked(ask.app, notification_id, columns["kind"])
     # a planner that would take one just now waits for this transaction, and finds nothing due
     firings = list(notification.occurrences.select_for_update())
-    if not firings or any(f.state != Occurrence.State.DUE for f in firings):
+    begun = any(f.state != Occurrence.State.DUE for f in firings)
+    if begun or not (firings or _may_still_fire(notification, now=now)):
         raise Conflict("The notification has already been sent or cancelled.")
     notification.occurrences.all().delete()
     for name, value in columns.items():
@@ -56,3 +60,8 @@ def _locked(app: App, notification_id: int, kind: Notification.Kind) -> Notifica
     if (notification := found.first()) is None:
         raise NotFound("No such notification.")
     return notification
+
+
+def _may_still_fire(notification: Notification, *, now: datetime) -> bool:
+    # a local send without a zone to fire in yet, because nobody is there
+    return notification.zones_open_until is not None and notification.zones_open_until > now

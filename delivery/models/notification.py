@@ -52,6 +52,7 @@ class Notification(models.Model):
     time_to_live = models.DurationField()  # from each firing; no push is tried after it
     # until then devices may turn up in a zone this local send has no firing for yet
     zones_open_until = models.DateTimeField(null=True)
+    cancelled_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 

@@ -22,5 +22,5 @@ def find_credential(batch: Batch) -> ProviderCredential | None:
         "topic": batch.topic,
     }
     sql = FITTING.format(**{name: f"%({name})s" for name in needs})
-    whole = f"SELECT * FROM delivery_providercredential WHERE id = ({sql})"  # noqa: S608 - no value
+    whole = f"SELECT * FROM delivery_providercredential WHERE id = ({sql})"
     return next(iter(ProviderCredential.objects.raw(whole, needs)), None)

@@ -60,7 +60,7 @@ def reachable(
         return _tokens("crm_devicetoken t", app_id, local)
     sql, params = members(audience, app_id=app_id, now=now)
     by_install = "m JOIN crm_devicetoken t ON t.install_id = m.install_id"
-    by_user = "m JOIN crm_devicetoken t ON t.user_id = m.user_id"
+    by_user = "m JOIN crm_devicetoken t ON t.user_id = m.user_id AND t.install_id IS NULL"
     both = [_tokens(by_install, app_id, local), _tokens(by_user, app_id, local)]
     union, names = joined(" UNION ", both)
     return f"WITH m AS MATERIALIZED ({sql}) {union}", [*params, *names]

@@ -18,13 +18,17 @@ WIRE_NAMES = {
     "time_to_live": "ttl",
     "schedule": "schedule.sendAt",
     "at": "schedule.sendAt",
+    "install_uids": "installIds",
+    "user_uids": "userIds",
+    "channel_uuids": "uuids",
 }
 
 
 def refusal_body(reasons: Reasons) -> dict[str, Any]:
     """Give the 4xx body: the summary speaks of the first reason, as real servers' do."""
     key, why = next(iter(reasons.items()), ("", ["Invalid request."]))
-    return {"error": _summary(key, why[0]), **{k: list(v) for k, v in reasons.items() if k}}
+    named = {name: list(said) for name, said in reasons.items() if name not in ("", "error")}
+    return {"error": _summary(key, why[0]), **named}
 
 
 def _summary(key: str, reason: str) -> str:

@@ -21,6 +21,7 @@ from gateway.rest.fields import (
 )
 
 Fields = dict[str, Field[Any, Any, Any, Any]]
+Reasons = dict[str, str]
 
 LONGEST_TTL = 28 * 86400  # FCM's own limit, contracts/providers
 INT4 = 2**31 - 1
@@ -33,9 +34,24 @@ NOBODY = (
 )
 
 
-def missing(data: Mapping[str, Any], *keys: str) -> dict[str, str]:
+def missing(data: Mapping[str, Any], *keys: str) -> Reasons:
     """Give the reason for each key that is not there."""
     return {key: REQUIRED for key in keys if key not in data}
+
+
+def nobody_named(data: Mapping[str, Any]) -> Reasons:
+    """Require somebody to send to; a target of the wrong type has its own reason."""
+    if data.get("broadcast") or any(data.get(key, []) != [] for key in NAMING):
+        return {}
+    return {"broadcast": NOBODY}
+
+
+def only_if_scheduled(data: Any) -> Any:
+    """Leave `schedule` out unless `scheduled` asks for it; then an absent one lacks it all."""
+    if not isinstance(data, dict):
+        return data
+    asked = {"schedule": data.get("schedule", {})} if data.get("scheduled") is True else {}
+    return {key: value for key, value in data.items() if key != "schedule"} | asked
 
 
 class IosFields(WireObject):
@@ -55,7 +71,7 @@ class IosFields(WireObject):
             data = {key: data[key] for key in data if key == "hasBadge"}
         return super().to_internal_value(data)
 
-    def cross_reasons(self, data: Mapping[str, Any]) -> dict[str, str]:
+    def cross_reasons(self, data: Mapping[str, Any]) -> Reasons:
         """Require the badge that was announced."""
         if data.get("hasBadge") is not True:
             return {}
@@ -79,7 +95,10 @@ class SoundFields(WireObject):
 
 
 class ScheduleFields(WireObject):
-    """`schedule`: when, by whose clock, and what to do where that is past."""
+    """`schedule`: when, by whose clock, and what to do where that is past.
+
+    `skipAfter` is an addition of this gateway: how many seconds late a firing may start.
+    """
 
     def get_fields(self) -> Fields:
         """Give the keys in their documented order."""
@@ -87,59 +106,71 @@ class ScheduleFields(WireObject):
             "sendAt": WallClock(),
             "strategy": Word(choices=["local", "utc"]),
             "pastTimes": Word(choices=["ignore", "nextDay"]),
+            "skipAfter": Whole(min_value=0, max_value=LONGEST_TTL, required=False),
         }
 
-    def cross_reasons(self, data: Mapping[str, Any]) -> dict[str, str]:
-        """Refuse the strategy that is still missing, and the end of the calendar."""
-        reasons = {}
-        if str(data.get("sendAt")).startswith("9999"):  # a push lives on for weeks after it
-            reasons["sendAt"] = "Is too far ahead."
-        if data.get("strategy") == "local":
-            reasons["strategy"] = "Local schedules are not available yet; use utc."
-        return reasons
+    def cross_reasons(self, data: Mapping[str, Any]) -> Reasons:
+        """Refuse the end of the calendar: a push lives on for weeks after it."""
+        too_far = str(data.get("sendAt")).startswith("9999")
+        return {"sendAt": "Is too far ahead."} if too_far else {}
+
+
+def content_fields() -> Fields:
+    """Give what a notification says."""
+    return {"title": Text(), "message": Text()}
+
+
+def target_fields() -> Fields:
+    """Give who is named and who is left out."""
+    return {
+        "broadcast": Flag(required=False),
+        "installIds": Texts(required=False),
+        "userIds": Texts(required=False),
+        "segmentId": Whole(required=False),
+        "segmentUuid": Text(required=False),
+        "channelIds": Wholes(required=False),
+        "channelUuids": Texts(required=False),
+        "excludeInstallIds": Texts(required=False),
+    }
+
+
+def option_fields() -> Fields:
+    """Give everything else but the background flag, which each API names its own way.
+
+    `ttl` and `lane` are additions of this gateway.
+    """
+    return {
+        "userMeta": ObjectOfObjects(required=False),
+        "url": Text(allow_blank=True, required=False),
+        "data": AnyObject(allow_null=True, required=False),
+        "ios": IosFields(required=False),
+        "android": AndroidFields(required=False),
+        "scheduled": Flag(required=False),
+        "schedule": ScheduleFields(required=False),
+        "collapseId": Text(at_most_bytes=64, allow_blank=True, required=False),
+        "soundConfig": SoundFields(required=False),
+        "reportingMeta": AnyObject(required=False),
+        "ttl": Whole(min_value=0, max_value=LONGEST_TTL, required=False),
+        "lane": Word(choices=Lane.values, required=False),
+    }
 
 
 class NotificationFields(WireObject):
-    """The whole ask. `ttl` and `lane` are additions of this gateway."""
+    """The whole ask."""
 
     def get_fields(self) -> Fields:
-        """Give the keys in their documented order."""
+        """Give the keys, content and targets first."""
         return {
-            "title": Text(),
-            "message": Text(),
-            "broadcast": Flag(required=False),
-            "installIds": Texts(required=False),
-            "userIds": Texts(required=False),
-            "userMeta": ObjectOfObjects(required=False),
-            "segmentId": Whole(required=False),
-            "segmentUuid": Text(required=False),
-            "channelIds": Wholes(required=False),
-            "channelUuids": Texts(required=False),
-            "excludeInstallIds": Texts(required=False),
+            **content_fields(),
+            **target_fields(),
             "isBackground": Flag(required=False),
-            "url": Text(allow_blank=True, required=False),
-            "data": AnyObject(allow_null=True, required=False),
-            "ios": IosFields(required=False),
-            "android": AndroidFields(required=False),
-            "scheduled": Flag(required=False),
-            "schedule": ScheduleFields(required=False),
-            "collapseId": Text(at_most_bytes=64, allow_blank=True, required=False),
-            "soundConfig": SoundFields(required=False),
-            "reportingMeta": AnyObject(required=False),
-            "ttl": Whole(min_value=0, max_value=LONGEST_TTL, required=False),
-            "lane": Word(choices=Lane.values, required=False),
+            **option_fields(),
         }
 
     def to_internal_value(self, data: Any) -> Any:
         """Look at `schedule` only where `scheduled` asks for it, and then name all it lacks."""
-        if isinstance(data, dict):
-            data = {key: value for key, value in data.items() if key != "schedule"} | (
-                {"schedule": data.get("schedule", {})} if data.get("scheduled") is True else {}
-            )
-        return super().to_internal_value(data)
+        return super().to_internal_value(only_if_scheduled(data))
 
-    def cross_reasons(self, data: Mapping[str, Any]) -> dict[str, str]:
-        """Require somebody to send to; a target of the wrong type has its own reason."""
-        if data.get("broadcast") or any(data.get(key, []) != [] for key in NAMING):
-            return {}
-        return {"broadcast": NOBODY}
+    def cross_reasons(self, data: Mapping[str, Any]) -> Reasons:
+        """Require somebody to send to."""
+        return nobody_named(data)

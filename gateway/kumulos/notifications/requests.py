@@ -4,13 +4,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crm.models import App
+from delivery.audience import Audience
 from delivery.commands.send import SendNotification
 from delivery.message import Badge, BadgeChange, Message
 from delivery.models import Notification
 from delivery.models.notification import Lane
 from delivery.schedule import NOW
 from gateway.kumulos.notifications.fields import TARGET_KEYS, NotificationFields
-from gateway.kumulos.notifications.moments import read_schedule
+from gateway.kumulos.notifications.moments import read_schedule, schedule_said
 from gateway.kumulos.notifications.targets import NOBODY, read_audience
 
 BADGE_CHANGES = {"setTo": BadgeChange.SET, "incrementBy": BadgeChange.INCREMENT}
@@ -24,7 +25,13 @@ def read_send(body: dict[str, Any], *, app: App, now: datetime) -> SendNotificat
     fields = NotificationFields(data=body)
     fields.is_valid(raise_exception=True)
     asked = fields.validated_data
-    audience = read_audience(app, asked)
+    return read_ask(asked, app=app, audience=read_audience(app, asked), said=body, now=now)
+
+
+def read_ask(
+    asked: dict[str, Any], *, app: App, audience: Audience, said: dict[str, Any], now: datetime
+) -> SendNotification:
+    """Give the command for decoded fields; `said` holds the target keys as they were sent."""
     schedule = read_schedule(asked.get("schedule"), now=now)
     return SendNotification(
         app=app,
@@ -32,12 +39,21 @@ def read_send(body: dict[str, Any], *, app: App, now: datetime) -> SendNotificat
         message=read_message(asked),
         audience=NOBODY if schedule is None else audience,
         schedule=schedule or NOW,
-        filters={key: value for key, value in body.items() if key in TARGET_KEYS},
+        filters=read_filters(said, asked.get("schedule")),
         reporting_meta=asked.get("reportingMeta", {}),
         user_meta=asked.get("userMeta", {}),
         time_to_live=read_ttl(asked.get("ttl")),
         lane=Lane(asked["lane"]) if "lane" in asked else None,
     )
+
+
+def read_filters(said: dict[str, Any], schedule: dict[str, Any] | None) -> dict[str, Any]:
+    """Give what is answered in the caller's own words: the targets, and the schedule beside them.
+
+    Our own Schedule has forgotten what was said of a moment that was past.
+    """
+    targets = {key: value for key, value in said.items() if key in TARGET_KEYS}
+    return targets if schedule is None else {**targets, "schedule": schedule_said(schedule)}
 
 
 def read_ttl(seconds: int | None) -> timedelta | None:

@@ -1,30 +1,73 @@
-"""Domain → wire: the created notification, and who opened it."""
+"""Domain → wire: notifications, what became of them, and who opened them."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from rest_framework import serializers
-from rest_framework.fields import Field
-
 from delivery.models import Notification
+from delivery.reports import Firing, Funnel, Progress
+from gateway.rest.paging import Page
 
 FROM_API = ACCEPTED = 1  # the only source and status the documented answer knows
 
+COUNTS = (
+    *("targeted", "accepted", "rejected", "unregistered", "expired"),
+    *("cancelled", "uncertain", "pending"),
+)
+
 
 def notification_body(notification: Notification) -> dict[str, Any]:
-    """Give the answer to an accepted send, in the documented order."""
+    """Give the answer to an accepted send, in the documented order.
+
+    What another surface sent in a provider's own form has no title and no message.
+    """
+    said = notification.filters
     return {
         "appId": notification.app_id,
         "source": FROM_API,
         "status": ACCEPTED,
-        "filters": notification.filters,
-        "title": notification.message["title"],
-        "message": notification.message["body"],
+        "filters": {key: said[key] for key in said if key != "schedule"},
+        "title": notification.message.get("title", ""),
+        "message": notification.message.get("body", ""),
         "data": notification.message.get("data"),
         "updatedAt": _zoned(notification.updated_at),
         "createdAt": _zoned(notification.created_at),
         "id": notification.pk,
+    }
+
+
+def progress_body(progress: Progress) -> dict[str, Any]:
+    """Give the documented object, and beside it how far the notification has come."""
+    return {
+        **notification_body(progress.notification),
+        "state": progress.standing.value,
+        "schedule": progress.notification.filters.get("schedule"),
+        "counts": {**_counts(progress.funnel), "opened": progress.opened},
+    }
+
+
+def detail_body(progress: Progress, firings: Iterable[Firing]) -> dict[str, Any]:
+    """Give all there is to say of a notification; a firing everywhere at once has no zone."""
+    return {
+        **progress_body(progress),
+        "occurrences": [
+            {
+                "zone": firing.zone or None,
+                "dueAt": _zoned(firing.due_at),
+                "state": firing.standing.value,
+                "counts": _counts(firing.funnel),
+            }
+            for firing in firings
+        ],
+    }
+
+
+def list_body(found: Iterable[Progress], *, total: int, page: Page) -> dict[str, Any]:
+    """Give one page of an app's notifications."""
+    return {
+        "notifications": [progress_body(progress) for progress in found],
+        "totalNotifications": total,
+        "currentPage": page.number,
     }
 
 
@@ -33,44 +76,13 @@ def opens_body(opens: Iterable[tuple[str, datetime]], *, by: str) -> list[dict[s
     return [{by: uid, "openedAt": _bare(opened_at)} for uid, opened_at in opens]
 
 
+def _counts(funnel: Funnel) -> dict[str, int]:
+    return {name: getattr(funnel, name) for name in COUNTS}
+
+
 def _zoned(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
 def _bare(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-class NotificationAnswer(serializers.Serializer[Any]):
-    """The created notification, for the OpenAPI page."""
-
-    def get_fields(self) -> dict[str, Field[Any, Any, Any, Any]]:
-        """Give the keys in their documented order."""
-        return {
-            "appId": serializers.IntegerField(),
-            "source": serializers.IntegerField(),
-            "status": serializers.IntegerField(),
-            "filters": serializers.DictField(),
-            "title": serializers.CharField(),
-            "message": serializers.CharField(),
-            "data": serializers.DictField(allow_null=True),
-            "updatedAt": serializers.CharField(),
-            "createdAt": serializers.CharField(),
-            "id": serializers.IntegerField(),
-        }
-
-
-class InstallOpenAnswer(serializers.Serializer[Any]):
-    """One install that opened a notification, for the OpenAPI page."""
-
-    def get_fields(self) -> dict[str, Field[Any, Any, Any, Any]]:
-        """Give the keys in their documented order."""
-        return {"installId": serializers.CharField(), "openedAt": serializers.CharField()}
-
-
-class UserOpenAnswer(serializers.Serializer[Any]):
-    """One user who opened a notification, for the OpenAPI page."""
-
-    def get_fields(self) -> dict[str, Field[Any, Any, Any, Any]]:
-        """Give the keys in their documented order."""
-        return {"userId": serializers.CharField(), "openedAt": serializers.CharField()}

@@ -1,5 +1,13 @@
 """Where in-app templates answer."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-routes: list[URLPattern] = []
+from gateway.kumulos.templates.views import Templates
+
+routes = [
+    path("v1/templates/in-app", Templates.as_view({"get": "list", "post": "create"})),
+    path(
+        "v1/templates/in-app/<anything:uid>",
+        Templates.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+    ),
+]

@@ -141,3 +141,18 @@ def test_a_firing_being_planned_has_begun(app, ask):
         edit_notification(ask(), notification_id=notification.pk)
     with pytest.raises(Conflict):
         cancel_notification(app=app, notification_id=notification.pk)
+
+
+def test_a_local_send_nobody_is_ahead_of_yet_can_be_edited_and_cancelled(app, ask):
+    wall = (timezone.now() - timedelta(hours=2)).replace(tzinfo=None)
+    notification = send_notification(ask(Schedule(wall_clock=wall)))
+    assert states(notification) == []
+
+    edit_notification(ask(Schedule(wall_clock=wall), title="Anew"), notification_id=notification.pk)
+    cancel_notification(app=app, notification_id=notification.pk)
+
+    notification.refresh_from_db()
+    assert notification.cancelled_at is not None
+    assert notification.message["title"] == "Anew"
+    with pytest.raises(Conflict):
+        cancel_notification(app=app, notification_id=notification.pk)

@@ -1,12 +1,13 @@
 """`POST /notifications`: what is accepted and what is refused (contracts/kumulos §5.0, §5.1)."""
 
 import json
+import uuid
 from datetime import timedelta
 
 import pytest
 from kumulos_calls import refused, sent
 
-from crm.models import Channel
+from crm.models import Channel, Segment
 from delivery.message import Badge, BadgeChange, read_message
 from delivery.models import Notification
 from delivery.models.notification import Lane
@@ -234,9 +235,58 @@ def test_unknown_installs_and_users_are_skipped_in_silence(backend):
     sent(backend.send(installIds=["nobody", ""], userIds=["nobody", "x" * 5000]))
 
 
-@pytest.mark.parametrize("targets", [{"segmentId": 1}, {"segmentUuid": "a"}, {"segmentId": -1}])
-def test_an_unknown_segment_is_refused(backend, targets):
-    refused(backend.send(broadcast=True, **targets), *targets)
+@pytest.fixture
+def gold(app) -> Segment:
+    return segment(app, "gold")
+
+
+def segment(app, name) -> Segment:
+    rule = {"version": 1, "where": {"field": "tag", "op": "equals", "value": name}}
+    return Segment.objects.create(app=app, name=name, rule=rule)
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**31 - 1, 2**31, 10**12, 2**64 - 1])
+def test_an_unknown_segment_id_is_refused(backend, gold, number):
+    refused(backend.send(broadcast=True, segmentId=number), "segmentId")
+
+
+@pytest.mark.parametrize("text", ["a", str(uuid.UUID(int=0)), "x" * 5000, "٣" * 32])
+def test_an_unknown_segment_uuid_is_refused(backend, gold, text):
+    refused(backend.send(segmentUuid=text), "segmentUuid")
+
+
+def test_another_apps_segment_is_unknown(backend, other_app):
+    theirs = segment(other_app.app, "gold")
+    answer = backend.send(segmentId=theirs.pk, segmentUuid=str(theirs.uuid))
+    refused(answer, "segmentId", "segmentUuid")
+
+
+def test_a_segment_is_found_by_its_id_and_by_its_uuid(backend, gold):
+    by_id, by_uuid = {"segmentId": gold.pk}, {"segmentUuid": str(gold.uuid)}
+    for named in (by_id, by_uuid, by_id | by_uuid):
+        answer = backend.send(**named)
+        assert sent(answer).audience == {"segment_ids": [gold.pk]}
+        assert answer.json()["filters"] == named
+
+
+def test_two_names_of_two_segments_are_refused(backend, app, gold):
+    silver = segment(app, "silver")
+    refused(backend.send(segmentId=gold.pk, segmentUuid=str(silver.uuid)), "segmentUuid")
+
+
+def test_a_segment_goes_with_every_other_target(backend, app, gold):
+    channel = Channel.objects.create(app=app, uuid="a")
+    notification = sent(
+        backend.send(
+            segmentId=gold.pk, channelIds=[channel.pk], userIds=["u"], excludeInstallIds=["i"]
+        )
+    )
+    assert notification.audience == {
+        "user_uids": ["u"],
+        "channel_ids": [channel.pk],
+        "segment_ids": [gold.pk],
+        "except_install_uids": ["i"],
+    }
 
 
 def test_unknown_channels_are_refused_together_and_known_ones_found(backend, app, other_app):
