@@ -1,14 +1,37 @@
 """Raw rows of people and devices, for operators."""
 
-from django.contrib import admin
+from typing import Any
 
+from django import forms
+from django.contrib import admin
+from django.db import models
+
+from crm.commands.apps import check_prompts
+from crm.commands.channels import NAMELESS
+from crm.errors import Invalid
 from crm.models import App, Channel, DeviceToken, Event, Install, User
+
+
+class AppForm(forms.ModelForm):
+    """What `manage.py set_app` sets, under the same rules."""
+
+    def clean_web_prompts(self) -> dict[str, Any]:
+        """Refuse anything but an object; an empty box is an empty one."""
+        said = self.cleaned_data["web_prompts"]
+        prompts = {} if said is None else said
+        try:
+            check_prompts(prompts)
+        except Invalid as error:
+            raise forms.ValidationError(str(error)) from error
+        return dict(prompts)
 
 
 @admin.register(App)
 class AppAdmin(admin.ModelAdmin):
+    form = AppForm
     list_display = ["name", "id", "api_key", "created_at"]
-    readonly_fields = ["api_key", "created_at"]
+    readonly_fields = ["api_key", "web_push_public_key", "created_at"]
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 
     def has_add_permission(self, request: object) -> bool:  # noqa: ARG002 - Django's signature
         """Apps come with keys: `manage.py create_app` shows them once."""
@@ -44,10 +67,26 @@ class DeviceTokenAdmin(admin.ModelAdmin):
     show_full_result_count = False
 
 
+class ChannelForm(forms.ModelForm):
+    """A channel under the rule the API has, too."""
+
+    def clean(self) -> dict[str, Any]:
+        """Require a name where it would be shown."""
+        asked = super().clean() or {}
+        if asked.get("show_in_portal") and not asked.get("name"):
+            self.add_error("name", NAMELESS)
+        return asked
+
+
 @admin.register(Channel)
 class ChannelAdmin(admin.ModelAdmin):
+    form = ChannelForm
     list_display = ["uuid", "name", "app", "show_in_portal"]
+    search_fields = ["uuid__exact", "name__exact"]
     raw_id_fields = ["app"]
+    readonly_fields = ["created_at", "updated_at"]
+    list_select_related = ["app"]
+    show_full_result_count = False
 
 
 @admin.register(Event)

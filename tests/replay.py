@@ -1,8 +1,8 @@
 """Documented examples, request and answer, as data; replayed in process and over HTTP.
 
 An example is a list of steps. `{name}` in a request is what an earlier step saved under `name`;
-in an answer `{int}`, `{zoned}`, `{offset}`, `{bare}` and `{uuid}` stand for an integer, three
-spellings of a moment and a UUID.
+in an answer `{int}`, `{zoned}`, `{offset}`, `{bare}`, `{uuid}` and `{vapid}` stand for an
+integer, three spellings of a moment, a UUID and a public key.
 """
 
 import json
@@ -18,6 +18,7 @@ SHAPES = {
     "{zoned}": re.compile(MOMENT + r"\+0000"),
     "{offset}": re.compile(MOMENT + r"\+00:00"),
     "{bare}": re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}"),
+    "{vapid}": re.compile(r"B[A-Za-z0-9_-]{86}"),
     "{uuid}": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
 }
 

@@ -4,12 +4,16 @@ import secrets
 import string
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import DataError, transaction
 
+from crm.errors import Invalid
 from crm.models import App, AppKey
 from crm.sealing import fingerprint, seal
 
@@ -49,6 +53,47 @@ def create_app(*, name: str) -> NewApp:
         auth_key=_issue(app, AppKey.Kind.AUTH),
         auth_secret=_issue(app, AppKey.Kind.SIGNING),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangeApp:
+    """What an operator sets of an app: None stays as it is, an empty value clears."""
+
+    app: App
+    kumulos_v2_status: int | None = None
+    web_icon_url: str | None = None
+    web_prompts: Mapping[str, Any] | None = None
+    safari_push_id: str | None = None
+
+
+SETTINGS = ("kumulos_v2_status", "web_icon_url", "web_prompts", "safari_push_id")
+
+
+@transaction.atomic
+def change_app(change: ChangeApp) -> App:
+    """Set what is given and keep the rest; raises `Invalid` for what no app can have."""
+    app = App.objects.select_for_update(no_key=True).get(pk=change.app.pk)
+    said = {name: getattr(change, name) for name in SETTINGS}
+    said = {name: value for name, value in said.items() if value is not None}
+    for name, value in said.items():
+        setattr(app, name, value)
+    check_prompts(app.web_prompts)
+    try:
+        app.clean_fields()
+        if said:
+            app.save(update_fields=said)
+    except ValidationError as error:
+        field, reasons = next(iter(error.message_dict.items()))
+        raise Invalid(reasons[0], field=field) from error
+    except DataError as error:
+        raise Invalid("null characters are not allowed", field="web_prompts") from error
+    return app
+
+
+def check_prompts(prompts: object) -> None:
+    """Raise `Invalid` unless these can be the prompts of web pages: named, so an object."""
+    if not isinstance(prompts, dict):
+        raise Invalid("must be a JSON object", field="web_prompts")
 
 
 def _issue(app: App, kind: AppKey.Kind) -> str:

@@ -1,5 +1,18 @@
 """Where channels answer."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-routes: list[URLPattern] = []
+from gateway.kumulos.channels.views import Channels
+
+routes = [
+    path("channels", Channels.as_view({"post": "create", "get": "list"})),
+    # before the channel itself: a uuid may hold slashes
+    path(
+        "channels/<anything:channel_id>/subscriptions",
+        Channels.as_view({"post": "subscribe", "delete": "unsubscribe"}),
+    ),
+    path(
+        "channels/<anything:channel_id>",
+        Channels.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+    ),
+]

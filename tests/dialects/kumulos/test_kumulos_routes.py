@@ -15,17 +15,12 @@ def check_error(answer, status):
     [
         "/",
         "/notifications/",
-        "/notifications/1",
         "/notifications/1/installs",
         "/Notifications",
-        "/channels",
-        "/channels/1/subscriptions",
-        "/v2/users",
-        "/v1/users/u/attributes",
-        "/v1/templates/in-app",
-        "/v1/app-installs/a",
         "/v1/app-installs//events/",
-        "/v1/app-installs/events",
+        "/channels/",
+        "/v1/app-installs/a/nothing",
+        "/v1/users/u/checkins",
         "/v1/deeplinks/x",
         "/v1/banners",
         "/b2.2/x",
@@ -47,11 +42,11 @@ def test_what_is_not_there_is_404_in_debug_mode_too(backend, settings, debug):
     check_error(backend.ask("GET", "/nothing"), 404)
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
 def test_sending_is_a_post(backend, method):
     answer = backend.ask(method, "/notifications")
     check_error(answer, 405)
-    assert answer.headers["Allow"] == "POST"
+    assert answer.headers["Allow"] == "GET, POST"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])

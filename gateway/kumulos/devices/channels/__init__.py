@@ -1,0 +1,1 @@
+"""Channels as SDKs see them: by install and by user, with the same bodies."""
