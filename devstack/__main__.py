@@ -35,6 +35,12 @@ def chaos(arguments: list[str]) -> int:
     become(["-m", "pytest", "-m", "chaos", *arguments])
 
 
+def fuzz(arguments: list[str]) -> int:
+    """Try every route of the OpenAPI document with thousands of made-up calls."""
+    os.environ.setdefault("FUZZ_EXAMPLES", "400")
+    become(["-m", "pytest", "tests/fuzz", *arguments])
+
+
 def bench(arguments: list[str]) -> int:
     """Measure the figures."""
     become(["-m", "benchmarks", *arguments])
@@ -82,6 +88,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "bench": bench,
     "demo": demo,
     "chaos": chaos,
+    "fuzz": fuzz,
     "manage": manage,
     "reset": drop,
     "help": usage,

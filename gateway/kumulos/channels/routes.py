@@ -5,7 +5,7 @@ from django.urls import path
 from gateway.kumulos.channels.views import Channels
 
 routes = [
-    path("channels", Channels.as_view({"post": "create", "get": "list"})),
+    path("channels", Channels.as_view({"post": "create", "get": "browse"})),
     # before the channel itself: a uuid may hold slashes
     path(
         "channels/<anything:channel_id>/subscriptions",

@@ -1,6 +1,5 @@
 """Which request, which command, which response."""
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,7 +20,7 @@ from gateway.kumulos.viewset import ServerViewSet
 from gateway.rest.body import json_object
 from gateway.rest.paging import page_parameters, read_page
 
-DONE = OpenApiResponse(OpenApiTypes.NONE, "Done; there is nothing to say.")
+DONE = OpenApiResponse(description="Done; there is nothing to say.")
 
 
 class Channels(ServerViewSet):
@@ -43,7 +42,7 @@ class Channels(ServerViewSet):
         parameters=page_parameters(required=False),
         responses={200: ChannelsAnswer, 401: UNAUTHORISED, 422: INVALID},
     )
-    def list(self, request: Request) -> Response:
+    def browse(self, request: Request) -> Response:
         """List one page of channels, oldest first; an addition of this gateway."""
         page = read_page(request.query_params, required=False)
         channels = Channel.objects.filter(app=self.app).order_by("pk")

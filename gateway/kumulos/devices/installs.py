@@ -1,8 +1,10 @@
 """`k.stats.installTracked` → TrackInstall: numbers become names (contracts/kumulos §2.1)."""
 
+import re
 import zoneinfo
 from collections.abc import Mapping
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from crm.commands.installs import TrackInstall
@@ -44,10 +46,17 @@ USER_AGENTS = {
     "Mac OS": "macOS",
 }
 
+# language, script and region as in BCP 47, and in Java's spelling `zh_TW_#Hant`
+LOCALE = re.compile(
+    r"[a-z]{2,3}(?:[-_][a-z]{3}){0,3}(?:[-_][a-z]{4})?[-_](?P<region>[a-z]{2})(?![a-z0-9])",
+    re.IGNORECASE,
+)
+
 
 def read_install(data: Mapping[str, Any]) -> TrackInstall:
     """Give what runs where; what is missing or unknown is ''."""
     os, sdk, device = members(data, "os"), members(data, "sdk"), members(data, "device")
+    zone, locale = _zone(device.get("tz")), text(device.get("locale"), at_most=64)
     return TrackInstall(
         os=_os(os.get("id"), device.get("name")),
         os_version=text(os.get("version"), at_most=64),
@@ -55,8 +64,9 @@ def read_install(data: Mapping[str, Any]) -> TrackInstall:
         sdk_version=text(sdk.get("version"), at_most=64),
         app_version=text(members(data, "app").get("version"), at_most=64),
         device_model=text(device.get("name"), at_most=255),
-        timezone=_zone(device.get("tz")),
-        locale=text(device.get("locale"), at_most=64),
+        timezone=zone,
+        locale=locale,
+        country=_country(zone, locale),
         details=_details(data),
     )
 
@@ -76,6 +86,23 @@ def _zone(name: Any) -> str:
 @cache
 def _zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
+
+
+def _country(zone: str, locale: str) -> str:
+    """Give where the device is by its clock, or else where its owner's language is from."""
+    if (known := _countries().get(zone)) is not None:
+        return known
+    said = LOCALE.match(locale)
+    region = said["region"].upper() if said else ""
+    return region if region in _countries().values() else ""
+
+
+@cache
+def _countries() -> Mapping[str, str]:
+    """Give the country of each zone that lies in one; old names of zones are not among them."""
+    table = files("tzdata").joinpath("zoneinfo", "zone.tab").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
+    return {zone: country for country, _, zone, *_ in rows}
 
 
 def _details(data: Mapping[str, Any]) -> dict[str, Any]:

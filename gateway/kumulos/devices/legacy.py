@@ -25,7 +25,7 @@ NEEDED = {
     "k.engage.locationUpdated": ("lat", "lng"),
 }
 RESPONSES = {
-    204: OpenApiResponse(OpenApiTypes.NONE, "Done; SDKs read no body."),
+    204: OpenApiResponse(description="Done; SDKs read no body."),
     401: UNAUTHORISED,
     422: INVALID,
 }

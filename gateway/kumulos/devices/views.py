@@ -1,7 +1,6 @@
 """Which request, which command, which response."""
 
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,7 +20,7 @@ class DeviceEvents(DeviceViewSet):
         summary="Record what happened on a device",
         request=DeviceEventFields(many=True),
         responses={
-            202: OpenApiResponse(OpenApiTypes.NONE, "Stored; bad elements are skipped."),
+            202: OpenApiResponse(description="Stored; bad elements are skipped."),
             401: UNAUTHORISED,
             422: INVALID,
         },

@@ -1,7 +1,6 @@
 """Which request, which command, which response."""
 
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -61,7 +60,7 @@ class InAppMessages(ServerViewSet):
     @extend_schema(
         summary="Cancel an in-app message that has not fired",
         responses={
-            204: OpenApiResponse(OpenApiTypes.NONE, "What has not fired will not."),
+            204: OpenApiResponse(description="What has not fired will not."),
             401: UNAUTHORISED,
             404: NOT_FOUND,
             422: INVALID,

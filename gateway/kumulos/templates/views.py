@@ -38,7 +38,7 @@ class Templates(ServerViewSet):
         parameters=PAGE,
         responses={200: TemplatesAnswer, 401: UNAUTHORISED, 422: INVALID},
     )
-    def list(self, request: Request) -> Response:
+    def browse(self, request: Request) -> Response:
         """List templates in the order they were created."""
         page = read_page(request.query_params, required=False)
         templates = self.app.templates.order_by("id")

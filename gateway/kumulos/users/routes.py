@@ -5,7 +5,7 @@ from django.urls import path
 from gateway.kumulos.users.views import Attributes, Users
 
 routes = [
-    path("v2/users", Users.as_view({"get": "list"})),
+    path("v2/users", Users.as_view({"get": "browse"})),
     path("v2/users/<anything:uid>", Users.as_view({"get": "retrieve"})),
     path(
         "v1/users/<anything:uid>/attributes",

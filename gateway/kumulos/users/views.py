@@ -37,7 +37,7 @@ class Users(ServerViewSet):
         parameters=PAGE,
         responses={200: UsersAnswer, 401: UNAUTHORISED, 422: INVALID},
     )
-    def list(self, request: Request) -> Response:
+    def browse(self, request: Request) -> Response:
         """List everybody with a name or a device, by when they became known."""
         page = read_page(request.query_params, required=True)
         people = list_people(app=self.app, offset=page.offset, size=page.size)

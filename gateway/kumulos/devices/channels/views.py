@@ -1,6 +1,5 @@
 """Which request, which command, which response."""
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,7 +26,7 @@ from gateway.kumulos.schema import INVALID, NOT_FOUND, UNAUTHORISED
 from gateway.kumulos.viewset import DeviceViewSet
 from gateway.rest.body import json_object
 
-DONE = OpenApiResponse(OpenApiTypes.NONE, "Done; SDKs read no body.")
+DONE = OpenApiResponse(description="Done; SDKs read no body.")
 
 
 class DeviceChannels(DeviceViewSet):
