@@ -39,13 +39,14 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "gateway.telemetry.RequestTelemetry",
-    "django.middleware.security.SecurityMiddleware",
+    # Django's own, which the requests of APIs pass by
+    "gateway.pages.Security",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "gateway.pages.Sessions",
+    "gateway.pages.Forms",
+    "gateway.pages.SignedIn",
+    "gateway.pages.Messages",
+    "gateway.pages.Frames",
 ]
 
 TEMPLATES = [
@@ -63,7 +64,9 @@ TEMPLATES = [
 ]
 
 # -- where things are kept
-DATABASES = {"default": env.database()}
+DATABASES = {"default": {**env.database(), "ENGINE": "gateway.database"}}
+# a pooler that lends connections by the transaction loses what was prepared on them
+PREPARED_STATEMENTS = env.flag("GATEWAY_PREPARED_STATEMENTS", default=True)
 DATABASE_PATIENCE = env.seconds("GATEWAY_DATABASE_PATIENCE", 15)  # of a web process
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 
@@ -73,6 +76,7 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # -- web
+KEY_CACHE = env.seconds("GATEWAY_KEY_CACHE", 5, at_least=0)  # a revoked key works so long
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],

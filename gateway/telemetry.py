@@ -4,8 +4,8 @@ import json
 import logging
 import logging.config
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -33,6 +33,14 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 logger = logging.getLogger("gateway.request")
 
 
+CLEAN = {"clean": True}
+
+
+def is_clean(record: logging.LogRecord) -> bool:
+    """Say whether a record was made of our own words only: looking for secrets costs 50 µs."""
+    return getattr(record, "clean", False)
+
+
 class TextLines(logging.Formatter):
     """One readable line a record, without secrets; line breaks inside a message are escaped."""
 
@@ -43,7 +51,8 @@ class TextLines(logging.Formatter):
         """Give the line, and a traceback under it where there is one."""
         told = request_id.get()
         record.about = f" [{told}]" if told else ""
-        return redact(super().format(record))
+        line = super().format(record)
+        return line if is_clean(record) else redact(line)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         """Keep a message on its line, so that no caller can write lines of their own."""
@@ -60,7 +69,7 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": redact(record.getMessage()),
+            "message": record.getMessage() if is_clean(record) else redact(record.getMessage()),
         }
         if known := request_id.get():
             told["request_id"] = known
@@ -104,8 +113,8 @@ class RequestTelemetry:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request, and tell of it."""
-        sent = request.headers.get("X-Request-Id", "")
-        own = sent if SAFE_REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        sent = request.META.get("HTTP_X_REQUEST_ID", "")
+        own = sent if sent and is_safe(sent) else secrets.token_hex(16)
         mark = request_id.set(own)
         started = time.perf_counter()
         try:
@@ -118,14 +127,21 @@ class RequestTelemetry:
         return response
 
 
+def is_safe(sent: str) -> bool:
+    """Say whether a caller's own id may be written down: a word, and not a device's token."""
+    return SAFE_REQUEST_ID.fullmatch(sent) is not None and redact(sent) == sent
+
+
 def tell(request: HttpRequest, response: HttpResponseBase, *, took: float) -> None:
     """Write the one line and move the metrics of an answered request."""
     method = request.method if request.method in METHODS else "other"
     route = route_of(request)
     REQUESTS.labels(method, route, response.status_code).inc()
     LATENCY.labels(method, route).observe(took)
-    shown = route if route != UNROUTED else f"{UNROUTED} {quote(request.path_info)[:200]}"
-    logger.info("%s %s %d %.1f ms", method, shown, response.status_code, took * 1000)
+    routed = route != UNROUTED
+    shown = route if routed else f"{UNROUTED} {quote(request.path_info)[:200]}"
+    ours = CLEAN if routed else None
+    logger.info("%s %s %d %.1f ms", method, shown, response.status_code, took * 1000, extra=ours)
 
 
 UNROUTED = "unrouted"

@@ -1,7 +1,7 @@
 """Installs and what their devices tell of themselves."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -13,7 +13,7 @@ from crm.models import App, Install, User
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrackInstall:
-    """What runs where; sent at every start."""
+    """What runs where; sent at every start. Each is a column of the install."""
 
     os: str = ""
     os_version: str = ""
@@ -23,6 +23,7 @@ class TrackInstall:
     device_model: str = ""
     timezone: str = ""
     locale: str = ""
+    country: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -96,7 +97,8 @@ def recognise_install(*, app: App, uid: str) -> Install:
     An unknown install is never an error on the device's side (contracts/kumulos §2.0).
     Call it in a transaction: the lock keeps one device's changes in order.
     """
-    found = Install.objects.select_for_update(of=("self",)).select_related("user")
+    # no_key: rows that only point to an install, an open for one, need not wait for it
+    found = Install.objects.select_for_update(of=("self",), no_key=True).select_related("user")
     install = found.filter(app=app, uid=uid).first()
     if install is None:
         user = recognise_user(app=app, uid=uid, anonymous=True)
@@ -146,18 +148,10 @@ def change_install(install: Install, change: Change) -> None:
 
 
 def _track(install: Install, said: TrackInstall) -> None:
-    for name in (
-        "os",
-        "os_version",
-        "sdk_type",
-        "sdk_version",
-        "app_version",
-        "device_model",
-        "timezone",
-        "locale",
-        "details",
-    ):
-        setattr(install, name, getattr(said, name))
+    if said.timezone != install.timezone:
+        install.timezone_since = timezone.now()
+    for told in fields(said):
+        setattr(install, told.name, getattr(said, told.name))
 
 
 def _associate(install: Install, said: AssociateUser) -> None:

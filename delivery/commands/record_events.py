@@ -1,6 +1,6 @@
 """What devices tell us: stored once, in order, each with its effect."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,8 @@ from crm.commands.activity import Activity, Seen
 from crm.commands.installs import Change, change_install, recognise_install
 from crm.models import App, Install, User
 from delivery.commands.inbox import note_inbox
+from delivery.commands.record_one import STORE, One, record_one
 from delivery.commands.record_open import record_open
-from delivery.models import Notification
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,94 +49,86 @@ class DeviceEvent:
     effect: Effect | None = None
 
 
-@transaction.atomic
 def record_events(*, app: App, install_uid: str, events: Sequence[DeviceEvent]) -> int:
     """Store what is new of `events`, apply it in order, and give how many were new.
 
     An event is known by its uuid: devices post accepted events again in normal use, so a second
     copy changes nothing. Receipts of unknown notifications are stored and count for nothing.
     """
+    if len(events) == 1 and isinstance(events[0].effect, Receipt | None):
+        stored = record_one(_one(app, install_uid, events[0]))
+        if stored is not None:
+            return stored
+    return record_in_order(app=app, install_uid=install_uid, events=events)
+
+
+@transaction.atomic
+def record_in_order(*, app: App, install_uid: str, events: Sequence[DeviceEvent]) -> int:
+    """Do what `record_events` promises for any events, and for an install never seen before."""
     install = recognise_install(app=app, uid=install_uid)
     if not events:
         return 0
-    notifications = _receipted(app, events)
-    fresh = _store(install, events, notifications)
+    fresh = _store(install, events)
     first = {event.uuid: event for event in reversed(events)}  # one uuid may stand twice in a post
     new = [e for e in events if e.uuid in fresh and e is first[e.uuid]]
     activity = Activity()
     for event in new:
-        _apply(install, event, notifications, activity)
+        _apply(install, event, activity)
     activity.store()
     if any(isinstance(event.effect, Change | Seen) for event in new):
         install.save()  # most posts only tell, and leave the row as it is
     return len(new)
 
 
-def _receipted(app: App, events: Sequence[DeviceEvent]) -> Mapping[int, Notification]:
-    ids = {e.effect.notification_id for e in events if isinstance(e.effect, Receipt)}
-    if not ids:
-        return {}
-    wanted = Notification.objects.filter(app=app).only("reporting_meta", "user_meta")
-    return wanted.in_bulk(list(ids))
+def _one(app: App, install_uid: str, event: DeviceEvent) -> One:
+    return One(
+        app_id=app.pk,
+        install_uid=install_uid,
+        uuid=event.uuid,
+        type=event.type,
+        user_uid=event.user_uid,
+        data=_json(event.data),
+        happened_at=event.happened_at,
+        push_id=_push_id(event),
+        opened=isinstance(event.effect, Receipt) and event.effect.kind == "opened",
+        opener=_named_opener(event),
+    )
 
 
-def _store(
-    install: Install, events: Sequence[DeviceEvent], notifications: Mapping[int, Notification]
-) -> set[UUID]:
+def _store(install: Install, events: Sequence[DeviceEvent]) -> set[UUID]:
     """Write the events not seen before and give their uuids; a concurrent twin is waited for."""
-    rows = [(e.uuid, e.type, e.user_uid, _told(e, notifications), e.happened_at) for e in events]
-    uuids, types, users, data, moments = zip(*rows, strict=True)
+    rows = [(e.uuid, e.type, e.user_uid, _json(e.data), e.happened_at, _push_id(e)) for e in events]
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            INSERT INTO crm_event (app_id, install_uid, uuid, type, user_uid, data, happened_at)
-            SELECT %s, %s, * FROM unnest(
-                %s::uuid[], %s::text[], %s::text[], %s::jsonb[], %s::timestamptz[])
-            ON CONFLICT (app_id, uuid) DO NOTHING
-            RETURNING uuid
-            """,
-            [
-                install.app_id,
-                install.uid,
-                list(uuids),
-                list(types),
-                list(users),
-                list(data),
-                list(moments),
-            ],
+            f"""WITH told AS (
+                    SELECT %s::int AS app_id, %s::text AS install_uid, listed.*
+                      FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::jsonb[],
+                                  %s::timestamptz[], %s::int[]) WITH ORDINALITY AS listed
+                           (uuid, type, user_uid, data, happened_at, push_id, place)
+                ) {STORE}""",  # noqa: S608 - no value
+            [install.app_id, install.uid, *map(list, zip(*rows, strict=True))],
         )
         return {uuid for (uuid,) in cursor.fetchall()}
 
 
-def _told(event: DeviceEvent, notifications: Mapping[int, Notification]) -> str | None:
-    """Give the stored data: what the device said, with the push's own meta-data merged under it.
-
-    Seed 000, "Reporting Meta-Data" and "User Meta"; `type` and `id` win (contracts/kumulos §3).
-    """
-    data = event.data
-    if isinstance(event.effect, Receipt):
-        notification = notifications.get(event.effect.notification_id)
-        if notification is not None:
-            user_meta = notification.user_meta.get(event.user_uid or "", {})
-            data = {**notification.reporting_meta, **user_meta, **(data or {})}
+def _json(data: dict[str, Any] | None) -> str | None:
     return None if data is None else orjson.dumps(data).decode()
 
 
-def _apply(
-    install: Install,
-    event: DeviceEvent,
-    notifications: Mapping[int, Notification],
-    activity: Activity,
-) -> None:
+def _push_id(event: DeviceEvent) -> int | None:
+    return event.effect.notification_id if isinstance(event.effect, Receipt) else None
+
+
+def _apply(install: Install, event: DeviceEvent, activity: Activity) -> None:
     match event.effect:
         case None:
             return
-        case Receipt(kind="opened", notification_id=id_) if id_ in notifications:
+        case Receipt(kind="opened", notification_id=id_):
             record_open(
-                notification=notifications[id_],
                 install=install,
+                notification_id=id_,
                 user_uid=_opener(install, event),
-                opened_at=min(event.happened_at, timezone.now()),
+                happened_at=event.happened_at,
             )
         case Receipt():
             return
@@ -156,5 +148,9 @@ def _apply(
 
 def _opener(install: Install, event: DeviceEvent) -> str:
     """Give who tapped: the user the device names, else the install's current one."""
-    said = event.user_uid or ""
-    return said if 0 < len(said) <= User.UID_LIMIT else install.user.uid
+    return _named_opener(event) or install.user.uid
+
+
+def _named_opener(event: DeviceEvent) -> str | None:
+    named = event.user_uid or ""
+    return named if 0 < len(named) <= User.UID_LIMIT else None

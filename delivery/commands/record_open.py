@@ -5,20 +5,30 @@ from datetime import datetime
 from django.db import connection
 
 from crm.models import Install
-from delivery.models import Notification
+
+OPEN = """
+INSERT INTO delivery_open (notification_id, install_id, user_uid, opened_at)
+SELECT push.id, tap.install_id, tap.user_uid, least(tap.happened_at, now())
+  FROM tap JOIN delivery_notification push ON push.app_id = tap.app_id AND push.id = tap.push_id
+    ON CONFLICT (notification_id, install_id, user_uid)
+    DO UPDATE SET opened_at = excluded.opened_at
+ WHERE excluded.opened_at < delivery_open.opened_at
+"""
+"""Counts a `tap`; an install has at most one for each push and user, the earliest."""
 
 
 def record_open(
-    *, notification: Notification, install: Install, user_uid: str, opened_at: datetime
+    *, install: Install, notification_id: int, user_uid: str, happened_at: datetime
 ) -> None:
-    """Record a tap; of several by one user on one install the earliest counts."""
+    """Record a tap; of several by one user on one install the earliest counts.
+
+    A tap on what is no notification of the install's app counts for nothing; one in the future
+    counts as of now.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            INSERT INTO delivery_open (notification_id, install_id, user_uid, opened_at)
-            VALUES (%s, %s, %s, %s)
-            ON CONFLICT (notification_id, install_id, user_uid)
-            DO UPDATE SET opened_at = least(delivery_open.opened_at, excluded.opened_at)
-            """,
-            [notification.pk, install.pk, user_uid, opened_at],
+            f"""WITH tap (app_id, install_id, push_id, user_uid, happened_at) AS (
+                    VALUES (%s, %s, %s, %s, %s::timestamptz)
+                ) {OPEN}""",
+            [install.app_id, install.pk, notification_id, user_uid, happened_at],
         )

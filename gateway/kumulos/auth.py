@@ -2,13 +2,48 @@
 
 import base64
 import binascii
+import time
 from typing import ClassVar
 
+from django.conf import settings
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from crm.models import App, AppKey
+from crm.sealing import fingerprint
+
+
+class KeyCache:
+    """Apps by the keys that opened them a moment ago, so that a herd asks the database once.
+
+    Keys are known by their fingerprint, never in clear. Wrong ones are not remembered: a new key
+    works at once, and nobody can fill the cache by guessing.
+    """
+
+    LARGEST = 4096
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[float, App]] = {}
+
+    def opened_by(self, *, kind: AppKey.Kind, api_key: str, secret: str) -> App | None:
+        """Give the app this pair opens now or opened within the last `KEY_CACHE`."""
+        mark = fingerprint(f"{kind}:{api_key}:{secret}")
+        until, app = self._known.get(mark, (0.0, None))
+        if time.monotonic() < until:
+            return app
+        app = App.objects.opened_by(kind=kind, api_key=api_key, secret=secret)
+        if app is not None and settings.KEY_CACHE:
+            self._remember(mark, app)
+        return app
+
+    def _remember(self, mark: bytes, app: App) -> None:
+        if len(self._known) >= self.LARGEST:
+            self._known.clear()
+        self._known[mark] = (time.monotonic() + settings.KEY_CACHE.total_seconds(), app)
+
+
+keys = KeyCache()
 
 
 class BasicKeys(BaseAuthentication):
@@ -18,8 +53,8 @@ class BasicKeys(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[None, App]:
         """Give the app; missing, malformed and wrong credentials are all the same 401."""
-        pair = read_basic(request.headers.get("Authorization", ""))
-        app = pair and App.objects.opened_by(kind=self.kind, api_key=pair[0], secret=pair[1])
+        pair = read_basic(request.META.get("HTTP_AUTHORIZATION", ""))
+        app = pair and keys.opened_by(kind=self.kind, api_key=pair[0], secret=pair[1])
         if not app:
             raise AuthenticationFailed("The API key or its secret is missing or wrong.")
         return None, app

@@ -16,6 +16,7 @@ from gateway.telemetry import (
     RequestTelemetry,
     TextLines,
     configure_logging,
+    is_clean,
     request_id,
 )
 
@@ -152,6 +153,25 @@ def test_a_callers_request_id_is_kept(ask):
 def test_an_unsafe_request_id_is_replaced(ask, sent):
     answer, _ = ask(**{"x-request-id": sent})
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-Id"])
+
+
+@pytest.mark.parametrize("sent", [HEX, "token-a0b1c2d3e4f5" + "a" * 40])
+def test_a_request_id_that_may_be_a_devices_token_is_replaced(ask, sent):
+    answer, _ = ask(**{"x-request-id": sent})
+    assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-Id"])
+
+
+@pytest.mark.parametrize(
+    ("path", "clean"), [(f"/v1/app-installs/{HEX}/events", True), (f"/{HEX}", False)]
+)
+def test_a_line_is_searched_for_secrets_unless_all_of_it_is_ours(client, db, caplog, path, clean):
+    caplog.set_level(logging.INFO, "gateway.request")
+    client.post(path)
+    [told] = [told for told in caplog.records if told.name == "gateway.request"]
+    assert is_clean(told) is clean
+    for shape in (TextLines(), JsonLines()):
+        assert HEX not in shape.format(told)
+        assert ("[redacted]" in shape.format(told)) is not clean
 
 
 def test_a_request_has_one_line_and_an_unrouted_path_is_quoted(ask):

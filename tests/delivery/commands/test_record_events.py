@@ -1,8 +1,11 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -17,10 +20,16 @@ from crm.commands.installs import (
     SetEnabled,
     SetInApp,
     TrackInstall,
+    recognise_install,
 )
 from crm.models import DeviceToken, Event, Install, User
 from delivery import reports
-from delivery.commands.record_events import DeviceEvent, Receipt, record_events
+from delivery.commands.record_events import (
+    DeviceEvent,
+    Receipt,
+    record_events,
+    record_in_order,
+)
 from delivery.models import Notification, Open
 
 pytestmark = pytest.mark.django_db
@@ -121,6 +130,16 @@ def test_signing_out_gives_the_install_back_to_its_anonymous_user(told):
     install = told(AssociateUser(user_uid="mark"), ClearUser())
 
     assert (install.user.uid, install.user.anonymous) == ("I-1", True)
+
+
+def test_the_moment_a_device_came_into_its_zone_is_kept(told):
+    Install.objects.all().delete()
+    told(TrackInstall(timezone="Europe/Paris"))
+    Install.objects.update(timezone_since=NOON)
+
+    assert told(TrackInstall(timezone="Europe/Paris", os="iOS")).timezone_since == NOON
+    moved = told(TrackInstall(timezone="Asia/Tokyo", os="iOS"))
+    assert abs(moved.timezone_since - timezone.now()) < timedelta(minutes=1)
 
 
 def test_details_are_kept_whole_and_in_columns(told):
@@ -269,3 +288,137 @@ def test_what_only_tells_leaves_the_install_as_it_is(told):
         told(None)
     assert not [q for q in asked if q["sql"].startswith("UPDATE")]
     assert Install.objects.get().os == "iOS"
+
+
+# -- one event of a known install is one statement
+
+
+def receipt(notification, kind="opened", **said):
+    effect = Receipt(kind=kind, notification_id=notification.pk)
+    return event(effect, type_=f"k.message.{kind}", **said)
+
+
+ONES = {
+    "an open by somebody": lambda push: opened(push, user_uid="mark"),
+    "an open by nobody named": opened,
+    "an open by a name too long": lambda push: opened(push, user_uid="x" * 600),
+    "an open in the future": lambda push: opened(push, at=NOON + timedelta(days=9999)),
+    "an open long ago": lambda push: opened(push, at=datetime(1, 1, 1, tzinfo=UTC)),
+    "an open that says nothing": receipt,
+    "an open with keys of its own": lambda push: receipt(push, data={"campaign": None, "é": [1]}),
+    "a delivery": lambda push: receipt(push, "delivered", user_uid="mark", data={"type": 1}),
+    "a dismissal": lambda push: receipt(push, "dismissed", data={"type": 1}),
+    "an open of no push": lambda push: event(
+        Receipt(kind="opened", notification_id=push.pk + 1), data={"n": 1}
+    ),
+    "an event that means nothing": lambda push: event(data={"deep": [{"a": 1.5}]}, user_uid="m"),
+    "an event without data": lambda push: event(),
+}
+
+
+@pytest.mark.parametrize("name", ONES)
+def test_both_ways_of_recording_one_event_leave_the_same_rows(app, told, notification, name):
+    install, one = told(AssociateUser(user_uid="anna")), ONES[name](notification)
+
+    def rows_after(record):
+        with transaction.atomic():
+            new = record(app=app, install_uid="I-1", events=[one])
+            again = record(app=app, install_uid="I-1", events=[one])
+            event_rows = Event.objects.filter(uuid=one.uuid).values(
+                "app", "install_uid", "uuid", "user_uid", "type", "data", "happened_at"
+            )
+            open_rows = Open.objects.values("notification", "install", "user_uid", "opened_at")
+            rows = [new, again, list(event_rows), list(open_rows)]
+            transaction.set_rollback(True)
+        return rows
+
+    rows = rows_after(record_events)
+    assert rows == rows_after(record_in_order)
+    assert rows[:2] == [1, 0]
+    assert len(rows[2]) == 1
+    assert len(rows[3]) == (1 if name.startswith("an open") and "no push" not in name else 0)
+    assert [row["install"] for row in rows[3]] == [install.pk] * len(rows[3])
+
+
+def test_an_open_of_a_known_install_is_one_statement(app, told, notification):
+    told()
+    with CaptureQueriesContext(connection) as besides:
+        assert record_events(app=app, install_uid="I-1", events=[opened(notification)]) == 1
+    assert not besides.captured_queries
+    assert Open.objects.count() == 1
+
+
+def test_the_first_word_of_an_install_may_be_an_open(app, notification):
+    assert record_events(app=app, install_uid="I-9", events=[opened(notification)]) == 1
+    assert reports.user_opens(app, notification.pk) == [("I-9", NOON)]
+
+
+# -- many at once
+
+
+def at_once(count, work):
+    """Give what `work(n)` gave in each of `count` threads with connections of their own."""
+    start = threading.Barrier(count)
+
+    def run(number):
+        with closing(connection):
+            connection.ensure_connection()
+            start.wait(20)
+            return work(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fifty_identical_posts_are_one_event_and_one_open(app, told, notification):
+    told()
+    one = opened(notification, user_uid="mark")
+
+    def post(_):
+        return record_events(app=app, install_uid="I-1", events=[one])
+
+    assert sorted(at_once(50, post)) == [0] * 49 + [1]
+    assert Event.objects.filter(uuid=one.uuid).count() == 1
+    assert Open.objects.get().opened_at == NOON
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_opens_that_come_together_the_earliest_counts(app, told, notification):
+    told()
+
+    def post(number):
+        one = opened(notification, at=NOON + timedelta(minutes=number))
+        return record_events(app=app, install_uid="I-1", events=[one])
+
+    assert at_once(20, post) == [1] * 20
+    assert reports.install_opens(app, notification.pk) == [("I-1", NOON)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_open_does_not_wait_for_other_changes_of_its_device(app, told, notification):
+    told()
+
+    def post(_):
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '2s'")
+        return record_events(app=app, install_uid="I-1", events=[opened(notification)])
+
+    with transaction.atomic():
+        recognise_install(app=app, uid="I-1")
+        assert at_once(1, post) == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_posted_alone_and_in_a_batch_at_once_blocks_nobody(app, told, notification):
+    """Android does: it posts an event, and again with those that came meanwhile."""
+    told()
+    for _ in range(10):
+        one, other = opened(notification), opened(notification)
+
+        def post(number, one=one, other=other):
+            posts = ([one], [event(Seen()), other, one], [other])
+            return record_events(app=app, install_uid="I-1", events=posts[number % 3])
+
+        assert sum(at_once(6, post)) == 4  # the two, and each batch's own
+    assert Open.objects.count() == 1

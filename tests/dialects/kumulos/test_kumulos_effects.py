@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from crm.models import DeviceToken, Event, Install, User
+from delivery.models import InboxItem, Open
 
 HEX = "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0"
 TRACKED = {
@@ -143,6 +144,32 @@ def test_a_browsers_system_is_read_from_its_user_agent(tell, agent, name):
 def test_an_unknown_time_zone_is_none(tell, zone):
     device = {**TRACKED["device"], "tz": zone}
     assert tell("k.stats.installTracked", {**TRACKED, "device": device}).timezone == ""
+
+
+@pytest.mark.parametrize(
+    ("zone", "locale", "country"),
+    [
+        ("Europe/Berlin", "en-GB", "DE"),
+        ("Atlantic/Reykjavik", None, "IS"),
+        ("Etc/UTC", "en-GB", "GB"),
+        ("Mars/Olympus", "en_GB", "GB"),
+        (None, "zh-Hant-TW", "TW"),
+        (None, "zh_TW_#Hant", "TW"),
+        (None, "zh-yue-HK", "HK"),
+        (None, "de-at-u-co-phonebk", "AT"),
+        (None, "en", ""),
+        (None, "es-419", ""),
+        (None, "en-XA", ""),
+        (None, "en-u-gb", ""),
+        (None, "en-GBR", ""),
+        (None, "x" * 500, ""),
+        (None, 5, ""),
+        (None, None, ""),
+    ],
+)
+def test_a_device_is_where_its_clock_is_or_its_language_comes_from(tell, zone, locale, country):
+    device = {"name": "Pixel 3", "tz": zone, "locale": locale}
+    assert tell("k.stats.installTracked", {**TRACKED, "device": device}).country == country
 
 
 def test_texts_too_long_are_cut_and_numbers_spelled_out(tell):
@@ -347,6 +374,13 @@ def test_in_app_consent_is_the_users(tell):
         assert tell("k.inApp.statusUpdated", strange).user.in_app_enabled is False
 
 
+@pytest.mark.parametrize("kind", ["k.message.opened", "k.message.read", "k.message.inbox.deleted"])
+def test_what_is_told_of_a_message_nobody_has_is_stored(tell, kind):
+    assert tell(kind, {"type": 2, "id": 5})
+    assert not InboxItem.objects.exists()
+    assert not Open.objects.exists()
+
+
 @pytest.mark.parametrize("kind", ["k.fg", "k.bg"])
 def test_a_session_is_activity(tell, kind):
     Install.objects.all().delete()
@@ -383,8 +417,6 @@ def test_a_place_that_is_not_on_earth_is_no_location(tell, data):
 @pytest.mark.parametrize(
     ("kind", "data"),
     [
-        ("k.message.read", {"type": 2, "id": 5}),
-        ("k.message.inbox.deleted", {"type": 2, "id": 5}),
         ("k.engage.beaconEnteredProximity", {"type": 1, "uuid": "u", "major": "1", "minor": 2}),
         ("k.engage.beaconEnteredProximity", {"type": 2, "namespace": "n", "instance": "i"}),
         ("k.deepLink.matched", {"url": "https://example.com", "wasDeferred": False}),
