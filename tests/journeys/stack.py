@@ -29,6 +29,15 @@ from simulator import launch
 
 PATIENCE = 40.0
 
+APPS_AT_ONCE = 12
+SEED = """
+import json, sys
+from devstack.seed import django, seed
+django.setup()
+wish = json.load(sys.stdin)
+json.dump([seed(wish) for _ in range(int(sys.argv[1]))], sys.stdout)
+"""
+
 # short waits, so that what a fault costs shows within a test
 TUNING = {
     "GATEWAY_BATCH_SIZE": "100",
@@ -69,6 +78,7 @@ class Stack:
         self.control = self.simulator.control
         self.environ: dict[str, str] = {}
         self.app: dict[str, Any] = {}
+        self._fresh: list[dict[str, Any]] = []
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._log = (base / "stack.log").open("ab")
 
@@ -156,9 +166,15 @@ class Stack:
 
     def new_app(self) -> dict[str, Any]:
         """Give the keys of a fresh app aimed at the simulator."""
+        if not self._fresh:
+            self._fresh = self._new_apps()
+        return self._fresh.pop()
+
+    def _new_apps(self) -> list[dict[str, Any]]:
+        # several at once: most of it is the start of the process
         wish = {"name": "Journey", "facts": self.simulator.facts}
         done = subprocess.run(
-            [sys.executable, "-m", "devstack.seed"],
+            [sys.executable, "-c", SEED, str(APPS_AT_ONCE)],
             input=json.dumps(wish),
             capture_output=True,
             text=True,
