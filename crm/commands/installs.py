@@ -102,6 +102,9 @@ def recognise_install(*, app: App, uid: str) -> Install:
     install = found.filter(app=app, uid=uid).first()
     if install is None:
         user = recognise_user(app=app, uid=uid, anonymous=True)
+        if not user.anonymous:  # heard of as a user first: SDKs list channels under their install
+            user.anonymous = True
+            user.save(update_fields=["anonymous"])
         try:
             with transaction.atomic():
                 return Install.objects.create(app=app, uid=uid, user=user)

@@ -323,3 +323,14 @@ def test_pages_of_any_origin_may_ask(device, backend, method, path, status):
         preflight = device.client.options(path)
         assert preflight.status_code == 204
         assert preflight.headers["Access-Control-Allow-Methods"] == "GET, POST, PUT, DELETE"
+
+
+def test_an_install_heard_of_as_a_user_first_is_nobody_once_somebody_signs_in(
+    backend, device, event
+):
+    device.ask("GET", "/v1/users/install-1/channels")
+    device.tell(event("k.stats.userAssociated", {"id": "mark"}), install="install-1")
+
+    listed = backend.ask("GET", "/v2/users?currentPage=1&numberPerPage=9").json()["users"]
+
+    assert [user["identifier"] for user in listed] == ["mark"]
