@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from benchmarks import transports
+from benchmarks import events, segments, transports
 from benchmarks.figures import Report
 from benchmarks.plan import Plan, Unclear
 
@@ -17,7 +17,11 @@ class Group(NamedTuple):
 
 Choice = tuple[Group, list[str]]
 
-GROUPS = (Group(transports.NAMES, transports.measure),)
+GROUPS = (
+    Group(transports.NAMES, transports.measure),
+    Group(events.NAMES, events.measure),
+    Group(segments.NAMES, segments.measure),
+)
 """In the order they are measured. A new group is a module with these two, and a line here."""
 
 

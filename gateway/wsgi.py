@@ -1,9 +1,11 @@
 """The web server's entry point."""
 
+import gc
 import os
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 from gateway.env import one_clear_line
 from gateway.patience import bound_statements
@@ -13,3 +15,6 @@ bound_statements()
 with one_clear_line():
     application = get_wsgi_application()
     settings.SECRET_KEY  # noqa: B018 - reading it is the question
+get_resolver().url_patterns  # noqa: B018 - all views are imported now, not by the first request
+gc.collect()
+gc.freeze()  # what is loaded stays: no collection has to look at it again

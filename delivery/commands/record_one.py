@@ -18,6 +18,7 @@ SELECT told.app_id, told.install_uid, told.uuid, told.type, told.user_uid,
        told.happened_at
   FROM told
   LEFT JOIN delivery_notification push ON push.app_id = told.app_id AND push.id = told.push_id
+   AND push.kind = 'push'
  ORDER BY told.place
     ON CONFLICT (app_id, uuid) DO NOTHING
 RETURNING uuid

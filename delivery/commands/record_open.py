@@ -10,6 +10,7 @@ OPEN = """
 INSERT INTO delivery_open (notification_id, install_id, user_uid, opened_at)
 SELECT push.id, tap.install_id, tap.user_uid, least(tap.happened_at, now())
   FROM tap JOIN delivery_notification push ON push.app_id = tap.app_id AND push.id = tap.push_id
+   AND push.kind = 'push'
     ON CONFLICT (notification_id, install_id, user_uid)
     DO UPDATE SET opened_at = excluded.opened_at
  WHERE excluded.opened_at < delivery_open.opened_at

@@ -9,4 +9,5 @@ from gateway.kumulos.segments.routes import routes as segments
 from gateway.kumulos.templates.routes import routes as templates
 from gateway.kumulos.users.routes import routes as users
 
-urlpatterns = [*notifications, *channels, *segments, *users, *templates, *in_app, *devices]
+# devices first: a broadcast brings a herd of them
+urlpatterns = [*devices, *notifications, *channels, *segments, *users, *templates, *in_app]

@@ -14,7 +14,7 @@ from test_kumulos_fuzz import FAST, values
 from delivery import tasks
 from delivery.audience import Audience
 from delivery.message import InAppMessage, Presented
-from delivery.models import InboxItem, Notification, Occurrence
+from delivery.models import InboxItem, Notification, Occurrence, Open
 from gateway.kumulos.in_app.fields import InAppFields, InboxFields
 from templates_app.models import Template
 
@@ -373,3 +373,23 @@ def test_a_message_in_an_inbox_is_no_push(send, backend, phones):
     fire(notification)
     assert not notification.occurrences.filter(batches__isnull=False).exists()
     assert backend.ask("GET", f"/notifications/{notification.pk}/user-opens").status_code == 404
+
+
+def test_a_receipt_of_a_push_with_an_in_app_id_counts_for_nothing(app, device, event):
+    message = Notification.objects.create(
+        app=app,
+        source=Notification.Source.KUMULOS,
+        kind=Notification.Kind.IN_APP,
+        message=InAppMessage(template_uid="t", content={}).as_json(),
+        audience={"everyone": True},
+        schedule={},
+        lane="bulk",
+        time_to_live=timedelta(hours=1),
+    )
+    opened = {"type": 1, "id": message.pk}
+    device.tell(event("k.fg"))
+
+    device.tell(event("k.message.opened", opened))
+    device.tell(event("k.message.opened", opened), event("k.bg"))
+
+    assert not Open.objects.exists()

@@ -46,7 +46,7 @@ def test_what_is_not_there_is_404_in_debug_mode_too(backend, settings, debug):
 def test_sending_is_a_post(backend, method):
     answer = backend.ask(method, "/notifications")
     check_error(answer, 405)
-    assert answer.headers["Allow"] == "GET, POST"
+    assert answer.headers["Allow"] == "GET, POST, HEAD"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])

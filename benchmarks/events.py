@@ -1,0 +1,290 @@
+"""What an opened push costs us, and how many a second: the herd that follows a broadcast.
+
+One event a post, each of another known install, as phones send them. A plain REST framework view
+has its turn in each round, behind the same server; ratios are formed within a round.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+
+from benchmarks.figures import Report, at_least, say, summarise
+from benchmarks.herd import Answered, post, stampede
+from benchmarks.plan import Plan
+from benchmarks.sink import Missing
+from benchmarks.turns import ROOT, UNWANTED, WrongResult
+from devstack import programs
+from devstack.errors import StackError
+from devstack.ports import free_port
+from devstack.services import Services
+
+OURS, PEER = "gateway.wsgi:application", "benchmarks.plain_drf.wsgi:application"
+WARM = 1000
+USUAL = {1: 2000, 50: 5000, 500: 5000}
+"""Posts of a turn, by connections."""
+
+USERS = 50  # connections of the figures that name none
+START_DEADLINE = 40
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Told(NamedTuple):
+    """Where a figure comes from: whose turn, over how many connections, which of its values."""
+
+    program: str
+    connections: int
+    value: str
+    unit: str
+
+
+FIGURES = {
+    "events.cpu_us": Told(OURS, USERS, "cpu_us", "us/post"),
+    "events.cpu_us.web": Told(OURS, USERS, "web_us", "us/post"),
+    "events.cpu_us.postgres": Told(OURS, USERS, "postgres_us", "us/post"),
+    "events.rate": Told(OURS, USERS, "rate", "posts/s"),
+    "events.rate.c1": Told(OURS, 1, "rate", "posts/s"),
+    "events.rate.c50": Told(OURS, 50, "rate", "posts/s"),
+    "events.rate.c500": Told(OURS, 500, "rate", "posts/s"),
+    "peer.drf_insert.cpu_us": Told(PEER, USERS, "cpu_us", "us/post"),
+    "peer.drf_insert.rate": Told(PEER, USERS, "rate", "posts/s"),
+}
+RATIO, BAR = "ratio.events.vs_drf", at_least(2)
+NAMES = [*FIGURES, RATIO]
+
+
+class Turn(NamedTuple):
+    """What the posts of one turn came to."""
+
+    rate: float
+    web_us: float
+    postgres_us: float
+
+    @property
+    def cpu_us(self) -> float:
+        """Both together; the herd's own CPU is nobody's."""
+        return self.web_us + self.postgres_us
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rate:8,.0f}/s  web {self.web_us:6.0f} us  postgres {self.postgres_us:6.0f} us"
+        )
+
+
+Turns = dict[tuple[str, int], list[Turn]]
+
+
+def measure(names: Sequence[str], plan: Plan, report: Report) -> None:
+    """Measure these figures into the report."""
+    told = [FIGURES[name] for name in names if name in FIGURES]
+    wanted = dict.fromkeys((t.program, t.connections) for t in told)
+    if RATIO in names:
+        wanted |= dict.fromkeys([(OURS, USERS), (PEER, USERS)])
+    turns: Turns = {key: [] for key in wanted}
+    try:
+        with Stage.set(max(plan.pushes(n) for n in USUAL.values())) as stage:
+            for number in range(1, plan.rounds + 1):
+                for (program, connections), taken in turns.items():
+                    taken.append(stage.turn(program, plan.pushes(USUAL[connections]), connections))
+                    name = f"{program.partition('.')[0]} c{connections}"
+                    say(f"round {number}/{plan.rounds}  {name:<24} {taken[-1]}")
+            stage.check()
+    except (Missing, StackError) as why:
+        report.skip(names, str(why))
+    except WrongResult as why:
+        report.fail("events", str(why))
+    else:
+        for name in names:
+            _add(name, turns, plan, report)
+
+
+def _add(name: str, turns: Turns, plan: Plan, report: Report) -> None:
+    if told := FIGURES.get(name):
+        values = [getattr(turn, told.value) for turn in turns[told.program, told.connections]]
+        n, unit, bar = plan.pushes(USUAL[told.connections]), told.unit, None
+    else:
+        pairs = zip(turns[OURS, USERS], turns[PEER, USERS], strict=True)
+        values = [ours.rate / peer.rate for ours, peer in pairs]
+        n, unit, bar = plan.pushes(USUAL[USERS]), "x", BAR
+    report.add(summarise(name, values, unit=unit, n=n, bar=bar))
+
+
+class Stage:
+    """Engines, both web servers, an app with installs, and a broadcast they may open."""
+
+    def __init__(self, urls: dict[str, str], app: dict[str, Any], postgres: int) -> None:
+        self._app = app
+        self._postgres = postgres
+        self._database = psycopg.connect(urls["DATABASE_URL"], autocommit=True)
+        self._servers: dict[str, tuple[int, int]] = {}
+        self._posted = self._opened = 0
+
+    @classmethod
+    @contextmanager
+    def set(cls, installs: int) -> Iterator["Stage"]:
+        """Have a stage for a while, with so many installs."""
+        if not Path("/proc/self/stat").exists():
+            raise Missing("what a process costs is read from /proc, which Linux has")
+        with ExitStack() as stack:
+            base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+            services = Services(base / "engines", ephemeral=True, environ={})
+            urls = stack.enter_context(services).environment()
+            kept = {k: v for k, v in os.environ.items() if not UNWANTED.fullmatch(k)}
+            environ = {**kept, **urls, "SECRET_KEY": "of a benchmark"}
+            _run(programs.migrate(), environ)
+            made = _run([sys.executable, "manage.py", "create_app", "Bench", "--json"], environ)
+            assert services.postgres
+            assert services.postgres._process  # noqa: SLF001 - whose CPU we count
+            stage = cls(urls, json.loads(made), services.postgres._process.pid)  # noqa: SLF001
+            stack.callback(stage._database.close)
+            stage._seed(installs)
+            for program in (OURS, PEER):
+                stage._servers[program] = stack.enter_context(_served(program, environ))
+            yield stage
+
+    def turn(self, program: str, n: int, connections: int) -> Turn:
+        """Let the phones open a new broadcast; those of the peer only tell of it."""
+        port, server = self._servers[program]
+        push = self._push()
+        self._post(port, self._opens(push, min(WARM, n)), connections)
+        requests = self._opens(push, n)
+        before = _cpu(server), _cpu(self._postgres)
+        answered = self._post(port, requests, connections)
+        after = _cpu(server), _cpu(self._postgres)
+        web, postgres = ((b - a) / n * 1e6 for a, b in zip(before, after, strict=True))
+        self._opened += n if program == OURS else 0
+        return Turn(answered.rate, web, postgres)
+
+    def check(self) -> None:
+        """Refuse the run unless every post is one row and every phone that opened one open."""
+        port, _ = self._servers[OURS]
+        twice = [request for request in self._opens(self._push(), 200) for _ in range(USERS)]
+        self._post(port, twice, USERS)
+        expected = (self._posted - len(twice) + 200, self._opened + 200)
+        counts = "SELECT (SELECT count(*) FROM crm_event), (SELECT count(*) FROM delivery_open)"
+        found = self._database.execute(counts).fetchone()
+        if found != expected:
+            raise WrongResult(f"(events, opens) are {found}, not {expected}")
+
+    def _post(self, port: int, requests: Sequence[bytes], connections: int) -> Answered:
+        answered = stampede(port, requests, connections=connections)
+        if answered.statuses != {202: len(requests)}:
+            raise WrongResult(f"answers by status: {dict(answered.statuses)}")
+        self._posted += len(requests)
+        return answered
+
+    def _opens(self, push: int, n: int) -> list[bytes]:
+        keys = {"user": self._app["api_key"], "password": self._app["secret_key"]}
+        now = time.time_ns() // 1_000_000
+        return [
+            post(
+                f"/v1/app-installs/{_install(i)}/events",
+                json.dumps(
+                    [
+                        {
+                            "type": "k.message.opened",
+                            "uuid": str(uuid.uuid4()),
+                            "timestamp": now + i,
+                            "data": {"type": 1, "id": push},
+                            "userId": _install(i),
+                        }
+                    ]
+                ).encode(),
+                **keys,
+            )
+            for i in range(n)
+        ]
+
+    def _push(self) -> int:
+        row = self._database.execute(
+            """INSERT INTO delivery_notification
+                      (app_id, source, message, audience, schedule, filters, reporting_meta,
+                       lane, time_to_live)
+               VALUES (%s, 'kumulos', '{}', '{}', '{}', '{}', '{"campaign": "summer"}',
+                       'bulk', '1 hour') RETURNING id""",
+            [self._app["id"]],
+        ).fetchone()
+        assert row
+        return int(row[0])
+
+    def _seed(self, installs: int) -> None:
+        with self._database.cursor() as cursor:
+            cursor.execute(
+                """WITH made AS (
+                       INSERT INTO crm_user (app_id, uid, anonymous)
+                       SELECT %s, uid, true FROM unnest(%s::text[]) uid RETURNING app_id, uid, id
+                   )
+                   INSERT INTO crm_install (app_id, uid, user_id) SELECT * FROM made""",
+                [self._app["id"], [_install(i) for i in range(installs)]],
+            )
+            cursor.execute("VACUUM ANALYZE")
+
+
+def _install(number: int) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, str(number)))
+
+
+def _run(command: Sequence[str], environ: dict[str, str]) -> str:
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, cwd=ROOT, env=environ
+    )
+    if done.returncode:
+        raise WrongResult((done.stderr.strip().splitlines() or [f"{command} failed"])[-1])
+    return done.stdout
+
+
+@contextmanager
+def _served(program: str, environ: dict[str, str]) -> Iterator[tuple[int, int]]:
+    """Have a program behind the web server of `make run`; gives its port and process."""
+    port = free_port()
+    command = [*programs.web(port)[:-1], program]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            _wait_for(port)
+            yield port, process.pid
+        finally:
+            process.terminate()
+
+
+def _wait_for(port: int) -> None:
+    ends_at = time.monotonic() + START_DEADLINE
+    while time.monotonic() < ends_at:
+        with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as asking:
+            try:
+                asking.request("GET", "/nothing")
+                asking.getresponse()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+    raise WrongResult(f"no web server after {START_DEADLINE} s")
+
+
+def _cpu(root: int) -> float:
+    """Give the CPU seconds of a process and all its descendants, the ended ones included."""
+    parents: dict[int, int] = {}
+    seconds: dict[int, float] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(") ")[2].split()
+        except OSError:
+            continue  # it ended meanwhile
+        pid = int(entry.parent.name)
+        parents[pid] = int(fields[1])
+        seconds[pid] = sum(map(int, fields[11:15])) / TICK
+    family = {root}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(seconds[pid] for pid in family)
