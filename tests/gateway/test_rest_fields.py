@@ -75,7 +75,7 @@ def test_text_keeps_its_spaces():
     assert Text().run_validation("  a ") == "  a "
 
 
-@given(st.datetimes(min_value=datetime(1000, 1, 1), max_value=datetime(9999, 12, 31)))  # noqa: DTZ001 - a wall clock has no zone
+@given(st.datetimes(min_value=datetime(1000, 1, 1), max_value=datetime(9999, 12, 31)))
 def test_every_minute_can_be_said_and_is_read_back(moment):
     spelled = moment.strftime("%Y-%m-%d %H:%M")
     assert WallClock().run_validation(spelled) == moment.replace(second=0, microsecond=0)
