@@ -38,6 +38,7 @@ class Channels(ServerViewSet):
         return Response(channel_body(channel), status=201)
 
     @extend_schema(
+        operation_id="channels_browse",
         summary="List the channels",
         parameters=page_parameters(required=False),
         responses={200: ChannelsAnswer, 401: UNAUTHORISED, 422: INVALID},

@@ -34,6 +34,7 @@ class Templates(ServerViewSet):
     """In-app templates of one app. Reading them back is an addition of this gateway."""
 
     @extend_schema(
+        operation_id="templates_browse",
         summary="List in-app templates",
         parameters=PAGE,
         responses={200: TemplatesAnswer, 401: UNAUTHORISED, 422: INVALID},

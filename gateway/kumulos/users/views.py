@@ -33,6 +33,7 @@ class Users(ServerViewSet):
     """People of one app, as devices and backends made them known."""
 
     @extend_schema(
+        operation_id="users_browse",
         summary="List users and their installs",
         parameters=PAGE,
         responses={200: UsersAnswer, 401: UNAUTHORISED, 422: INVALID},
