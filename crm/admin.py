@@ -5,11 +5,15 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db import models
+from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from crm.commands.apps import check_prompts
 from crm.commands.channels import NAMELESS
 from crm.errors import Invalid
-from crm.models import App, Channel, DeviceToken, Event, Install, User
+from crm.models import App, Channel, DeviceToken, Event, Install, Segment, User
+from crm.segments.explain import explain
+from crm.segments.rules import BadRule, parse
 
 
 class AppForm(forms.ModelForm):
@@ -95,3 +99,44 @@ class EventAdmin(admin.ModelAdmin):
     search_fields = ["install_uid__exact"]
     raw_id_fields = ["app"]
     show_full_result_count = False
+
+
+class SegmentForm(forms.ModelForm):
+    """A segment whose rule can be followed."""
+
+    def clean_rule(self) -> dict[str, Any]:
+        """Name every bad node of the rule."""
+        rule = self.cleaned_data["rule"]
+        try:
+            parse(rule)
+        except BadRule as bad:
+            said = [f"{at}: {reason}" for at, why in bad.reasons.items() for reason in why]
+            raise forms.ValidationError(said) from bad
+        return dict(rule)
+
+
+@admin.register(Segment)
+class SegmentAdmin(admin.ModelAdmin):
+    form = SegmentForm
+    list_display = ["name", "id", "app", "updated_at"]
+    search_fields = ["name", "uuid__exact"]
+    raw_id_fields = ["app"]
+    readonly_fields = ["uuid", "explanation", "counts", "created_at", "updated_at"]
+    list_select_related = ["app"]
+
+    def save_model(self, request: Any, obj: Segment, form: Any, change: Any) -> None:
+        obj.updated_at = timezone.now()
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description="in words")
+    def explanation(self, segment: Segment) -> str:
+        return explain(parse(segment.rule)) if segment.pk else "-"
+
+    @admin.display(description="how many now")
+    def counts(self, segment: Segment) -> str:
+        if not segment.pk:
+            return "-"
+        # rules ask about pushes too, which only the floor above can count: found by name
+        count = import_string("delivery.targeting.segments.count")
+        found = count(parse(segment.rule), app_id=segment.app_id, now=timezone.now())
+        return ", ".join(f"{number:,} {what}" for what, number in found._asdict().items())

@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from crm.segments.comparing import Query, bounds, listed, ordered
+from crm.segments.moments import READABLE, texts_from, texts_until
 from crm.segments.rules import Leaf
-from crm.segments.values import MOMENT
 from crm.segments.vocabulary import Op
 
 FEW = 16
-"""So many values are looked up in the index one by one; more are hashed and met row by row."""
-
+"""So many values are looked up in the index; more are hashed, and met row by row."""
 
 PATHS = {
     Op.GREATER: "{0} > {1}",
@@ -91,12 +90,16 @@ class _Attribute:
         ]
 
     def _dated(self, op: Op, ends: Sequence[datetime]) -> Query:
-        # only within CASE is a cast sure to come after what makes it safe
-        dated = f"jsonb_typeof({self._json}) = 'string' AND {self._text} ~ %s"
-        compared = ordered(f"{self._text}::timestamptz", op)
+        """Compare texts that are moments, of those that begin as they must.
+
+        The text is taken out of the attributes once, by a function, and not for each condition.
+        """
+        near, params = self.meets(*_near(op, ends))
+        compared = ordered("t::timestamptz", op)
+        found = f"unnest(ARRAY[{self._text}]) AS found (t)"
         return (
-            f"CASE WHEN {dated} THEN {compared} END",
-            [*self._keys, *self._keys, MOMENT, *self._keys, *ends],
+            f"({near} AND (SELECT CASE WHEN {READABLE} THEN {compared} END FROM {found}))",  # noqa: S608 - constants
+            [*params, *ends, *self._keys],
         )
 
     def _around(self, value: Any) -> str:
@@ -104,6 +107,16 @@ class _Attribute:
         for key in reversed(self._keys):
             value = {key: value}
         return _spelled(value)
+
+
+def _near(op: Op, ends: Sequence[datetime]) -> tuple[str, ...]:
+    match op:
+        case Op.BEFORE:
+            return "{0} <= {1}", texts_until(ends[0])
+        case Op.AFTER:
+            return "{0} >= {1}", texts_from(ends[0])
+        case _:
+            return PATHS[op], texts_from(ends[0]), texts_until(ends[1])
 
 
 def _spelled(value: Any) -> str:

@@ -25,6 +25,10 @@ VERSION = (
     " '(?:[.]0+)+$', ''), '.')::numeric[]"
 )
 
+# OFFSET keeps the condition from being asked of every row before DISTINCT
+VERSIONS = """SELECT version FROM
+  (SELECT DISTINCT {column} AS version FROM crm_install WHERE app_id = %s OFFSET 0) versions"""
+
 SUBSCRIBED = """SELECT s.{owner}_id FROM crm_channel c
   JOIN crm_channelsubscription s ON s.channel_id = c.id AND s.{owner}_id IS NOT NULL
  WHERE c.app_id = %s"""
@@ -81,6 +85,8 @@ class _Compiler:
             return self._pushes.received(since=self._ago(leaf.value), app_id=self._app_id)
         if leaf.field is Field.CHANNEL:
             return self._channel(leaf)
+        if leaf.field in {Field.OS_VERSION, Field.APP_VERSION}:
+            return _version(leaf.field, leaf, self._app_id)
         if leaf.op is Op.WITHIN_DAYS:
             leaf = replace(leaf, op=Op.BETWEEN, value=(self._ago(leaf.value), self._now))
         return CONDITIONS[leaf.field](leaf)
@@ -125,20 +131,17 @@ def _text(column: str) -> Callable[[Leaf], Query]:
     return condition
 
 
-def _version(column: str) -> Callable[[Leaf], Query]:
-    numbers, bound = VERSION.format(column), VERSION.format("%s::text")
-
-    def condition(leaf: Leaf) -> Query:
-        match leaf.op:
-            case Op.STARTS_WITH | Op.EXISTS:
-                return _text(column)(leaf)
-            case Op.EQUALS | Op.IN:
-                named = listed(leaf)
-                return f"{numbers} IN ({', '.join([bound] * len(named))})", named
-            case op:
-                return ordered(numbers, op, bound), bounds(leaf)
-
-    return condition
+def _version(column: str, leaf: Leaf, app_id: int) -> Query:
+    """Compare what versions there are, a few hundred, and not every install's again."""
+    numbers, bound = VERSION.format("version"), VERSION.format("%s::text")
+    if leaf.op in {Op.STARTS_WITH, Op.EXISTS}:
+        return _text(f"i.{column}")(leaf)
+    if leaf.op in {Op.EQUALS, Op.IN}:
+        compared, params = f"{numbers} IN ({', '.join([bound] * len(listed(leaf)))})", listed(leaf)
+    else:
+        compared, params = ordered(numbers, leaf.op, bound), bounds(leaf)
+    versions = VERSIONS.format(column=column)
+    return f"i.{column} IN ({versions} WHERE {compared})", [app_id, *params]
 
 
 def _moment(column: str) -> Callable[[Leaf], Query]:
@@ -157,8 +160,6 @@ CONDITIONS: dict[Field, Callable[[Leaf], Query]] = {
     Field.CREATED: _moment("u.created_at"),
     Field.LAST_ACTIVE: _moment("u.last_active_at"),
     Field.PLATFORM: _text(PLATFORM),
-    Field.OS_VERSION: _version("i.os_version"),
-    Field.APP_VERSION: _version("i.app_version"),
     Field.LOCALE: _text("i.locale"),
     Field.COUNTRY: _text("i.country"),
     Field.TIMEZONE: _text("i.timezone"),

@@ -1,7 +1,7 @@
 """Segments → the query for their members; what their rules say of pushes is answered here."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection
@@ -17,13 +17,17 @@ OPENED = """SELECT o.{who} FROM delivery_notification n
   JOIN delivery_open o ON o.notification_id = n.id
  WHERE n.app_id = %s AND n.id = ANY(%s::int[])"""
 
-# days before `since` hold what waited: an outcome goes to the day its firing was due
 ACCEPTED = """SELECT {who} FROM delivery_notification n
   JOIN delivery_occurrence o ON o.notification_id = n.id
        AND (o.finished_at IS NULL OR o.finished_at >= %s)
   JOIN delivery_delivery d ON d.day = o.ledger_day AND d.occurrence_id = o.id
-       AND d.day >= %s::date AND d.at >= %s AND d.verdict = 'accepted'"""
-LONGEST_WAIT = timedelta(days=29)  # 28 is the longest a push may be tried
+       AND d.at >= %s AND d.verdict = 'accepted' AND d.day >= ({first_day})"""
+
+# outcomes go to the day their firing was due; partitions of earlier days are not even opened
+FIRST_DAY = """SELECT min(o.ledger_day) FROM delivery_notification n
+  JOIN delivery_occurrence o ON o.notification_id = n.id
+       AND (o.finished_at IS NULL OR o.finished_at >= %s)
+ WHERE n.app_id = %s"""
 
 COUNT = """
 WITH m AS MATERIALIZED ({members}), t AS (
@@ -83,10 +87,13 @@ class Ledger:
 
         A device without an install is its user's.
         """
-        accepted, params = ACCEPTED, [since, since - LONGEST_WAIT, since]
-        by_install = f"{accepted.format(who='d.install_id')} WHERE n.app_id = %s"
-        by_user = (
-            f"{accepted.format(who='t.user_id')} AND d.install_id IS NULL"
-            " JOIN crm_devicetoken t ON t.id = d.token_id WHERE n.app_id = %s"
+        by_install, by_user = (
+            ACCEPTED.format(who=who, first_day=FIRST_DAY) for who in ("d.install_id", "t.user_id")
         )
-        return f"(i.id IN ({by_install}) OR u.id IN ({by_user}))", [*params, app_id] * 2
+        by_install += " WHERE n.app_id = %s"
+        by_user += """ AND d.install_id IS NULL
+          JOIN crm_devicetoken t ON t.id = d.token_id WHERE n.app_id = %s"""
+        return (
+            f"(i.id IN ({by_install}) OR u.id IN ({by_user}))",
+            [since, since, since, app_id, app_id] * 2,
+        )

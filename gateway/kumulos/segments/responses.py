@@ -81,7 +81,7 @@ class SegmentsAnswer(serializers.Serializer[Any]):
         }
 
 
-class CountsAnswer(serializers.Serializer[Any]):
+class SegmentCountsAnswer(serializers.Serializer[Any]):
     """How many a rule is true of, for the OpenAPI page."""
 
     def get_fields(self) -> Fields:
@@ -94,4 +94,4 @@ class PreviewAnswer(serializers.Serializer[Any]):
 
     def get_fields(self) -> Fields:
         """Give the keys in their order."""
-        return {"explanation": serializers.CharField(), "counts": CountsAnswer()}
+        return {"explanation": serializers.CharField(), "counts": SegmentCountsAnswer()}

@@ -21,9 +21,9 @@ from gateway.kumulos.segments.requests import (
     read_segment,
 )
 from gateway.kumulos.segments.responses import (
-    CountsAnswer,
     PreviewAnswer,
     SegmentAnswer,
+    SegmentCountsAnswer,
     SegmentsAnswer,
     counts_body,
     preview_body,
@@ -46,6 +46,7 @@ class Segments(ServerViewSet):
     """Segments of one app: an addition of this gateway. A key is an id or a uuid."""
 
     @extend_schema(
+        operation_id="segments_browse",
         summary="List segments",
         parameters=PAGE,
         responses={200: SegmentsAnswer, 401: UNAUTHORISED, 422: INVALID},
@@ -110,7 +111,7 @@ class Segments(ServerViewSet):
 
     @extend_schema(
         summary="Count a segment",
-        responses={200: CountsAnswer, 401: UNAUTHORISED, 404: NOT_FOUND},
+        responses={200: SegmentCountsAnswer, 401: UNAUTHORISED, 404: NOT_FOUND},
     )
     def count(self, request: Request, key: str) -> Response:
         """Give how many people, installs and devices a send would reach now."""

@@ -15,7 +15,7 @@ def true_of(rule: dict[str, Any], person: dict[str, Any], *, now: datetime) -> b
     return _node(rule["where"], person, now)
 
 
-def _node(node: dict[str, Any], person: dict[str, Any], now: datetime) -> bool:
+def _node(node, person, now):  # noqa: C901, PLR0911 - one line a word of the language
     if "all" in node:
         return all(_node(inner, person, now) for inner in node["all"])
     if "any" in node:
@@ -67,7 +67,7 @@ def _platform(install: dict[str, Any] | None) -> Any:
     return "windows" if install["os"] == "Windows Phone" else install["os"].lower()
 
 
-def _compared(found: Any, op: str, value: Any) -> bool:
+def _compared(found, op, value):  # noqa: PLR0911 - one line an operator
     match op:
         case "exists":
             return True

@@ -1,5 +1,4 @@
 import json
-import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +7,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from segment_oracle import true_of
 
-from crm.commands.apps import create_app
 from crm.models import Channel, ChannelSubscription, Install, User
 from crm.segments.compile import compile_rule
 from crm.segments.rules import parse
@@ -60,15 +58,15 @@ def found(app):
     return pairs
 
 
-# -- any JSON × any rule: SQL and the oracle agree
+# any JSON and any rule: SQL and a second opinion agree
 
 keys = st.sampled_from(["a", "b", "0", "ä b", 'quote"', "\\\n\x01", "%s", ""])
-dates = st.sampled_from(
-    ["2024-02-29", "2023-02-29", "2026-11-24T12:00:00Z", "2026-11-24 13:30+01:30", "0000-01-01"]
-    + ["0001-01-01T00:00+14:00", "9999-12-31T23:59:59.999999-1400", "2026-11-20T07:00:00.5"]
-    + ["2026-13-01", "2026-11-24T24:00", "2026-11-24T12:00:00+15:00", "2026-11-24T12", "1900-02-29"]
-    + ["2026-11-31", "2026-11-24\n", "٢٠٢٦-11-24", "2026-11-24T12:00:60", "2000-02-29T00:00Z"]
-)
+dates = st.sampled_from(["2024-02-29", "2023-02-29", "1900-02-29", "2000-02-29T00:00Z"])
+dates |= st.sampled_from(["0000-01-01", "2026-13-01", "2026-11-31", "2026-11-24\n", " 2026-11-24"])
+dates |= st.sampled_from(["2026-11-24T12:00:00Z", "2026-11-20T07:00:00.5", "2026-11-24T24:00"])
+dates |= st.sampled_from(["2026-11-24T12:00:60", "2026-11-24T12:00:00+15:00", "2026-11-24T12"])
+dates |= st.sampled_from(["2026-11-24 13:30+01:30", "\u0662\u0660\u0662\u0666-11-24"])
+dates |= st.sampled_from(["0001-01-01T00:00+14:00", "9999-12-31T23:59:59.999999-1400"])
 texts = st.sampled_from(["", "gold", "go", "Gold", "g", "ß", "%", "_", "\\", "10", "true", "null"])
 texts = texts | dates | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 numbers = (
