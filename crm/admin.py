@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import admin
 from django.db import models
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from crm.commands.apps import check_prompts
 from crm.commands.channels import NAMELESS
@@ -115,13 +114,14 @@ class SegmentForm(forms.ModelForm):
         return dict(rule)
 
 
-@admin.register(Segment)
 class SegmentAdmin(admin.ModelAdmin):
+    """Registered by `delivery`, which can also count what rules ask of pushes."""
+
     form = SegmentForm
     list_display = ["name", "id", "app", "updated_at"]
     search_fields = ["name", "uuid__exact"]
     raw_id_fields = ["app"]
-    readonly_fields = ["uuid", "explanation", "counts", "created_at", "updated_at"]
+    readonly_fields = ["uuid", "explanation", "created_at", "updated_at"]
     list_select_related = ["app"]
 
     def save_model(self, request: Any, obj: Segment, form: Any, change: Any) -> None:
@@ -131,12 +131,3 @@ class SegmentAdmin(admin.ModelAdmin):
     @admin.display(description="in words")
     def explanation(self, segment: Segment) -> str:
         return explain(parse(segment.rule)) if segment.pk else "-"
-
-    @admin.display(description="how many now")
-    def counts(self, segment: Segment) -> str:
-        if not segment.pk:
-            return "-"
-        # rules ask about pushes too, which only the floor above can count: found by name
-        count = import_string("delivery.targeting.segments.count")
-        found = count(parse(segment.rule), app_id=segment.app_id, now=timezone.now())
-        return ", ".join(f"{number:,} {what}" for what, number in found._asdict().items())

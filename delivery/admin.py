@@ -1,8 +1,13 @@
 """Raw rows of delivery, for operators; nothing here is written by hand."""
 
 from django.contrib import admin
+from django.utils import timezone
 
+from crm.admin import SegmentAdmin
+from crm.models import Segment
+from crm.segments.rules import parse
 from delivery.models import Batch, InboxItem, Notification, Occurrence, ProviderCredential
+from delivery.targeting.segments import count
 
 
 class ReadOnly(admin.ModelAdmin):
@@ -67,3 +72,15 @@ class ProviderCredentialAdmin(ReadOnly):
     list_display = ["app", "provider", "kind", "environment", "topic", "suspended_reason"]
     exclude = ["sealed"]
     list_select_related = ["app"]
+
+
+@admin.register(Segment)
+class CountedSegmentAdmin(SegmentAdmin):
+    readonly_fields = [*SegmentAdmin.readonly_fields, "counts"]
+
+    @admin.display(description="how many now")
+    def counts(self, segment: Segment) -> str:
+        if not segment.pk:
+            return "-"
+        found = count(parse(segment.rule), app_id=segment.app_id, now=timezone.now())
+        return ", ".join(f"{number:,} {what}" for what, number in found._asdict().items())
