@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 
 from delivery.models import Notification, Occurrence
 from delivery.schedule import Schedule
@@ -41,16 +42,26 @@ def welcome_zones(*, now: datetime) -> int:
 
     What is past there already stays past: nobody was there to be sent to.
     """
-    firings: list[Occurrence] = []
-    for notification in Notification.objects.filter(zones_open_until__gt=now).defer(*UNREAD):
-        known = notification.occurrences.values_list("zone", flat=True)
-        found = _in_zones(
-            zones_of(notification.app_id).difference(known),
-            notification,
-            Schedule.from_json(notification.schedule),
-            asked_at=notification.updated_at,
-        )
-        firings += [firing for firing in found if firing.due_at >= now - GRACE]
+    notifications = Notification.objects.filter(zones_open_until__gt=now).defer(*UNREAD)
+    return sum(_welcome(notification, now=now) for notification in notifications)
+
+
+@transaction.atomic
+def _welcome(notification: Notification, *, now: datetime) -> int:
+    known = notification.occurrences.values_list("zone", flat=True)
+    found = _in_zones(
+        zones_of(notification.app_id).difference(known),
+        notification,
+        Schedule.from_json(notification.schedule),
+        asked_at=notification.updated_at,
+    )
+    firings = [firing for firing in found if firing.due_at >= now - GRACE]
+    # whoever cancels or edits it holds this lock, and is waited for: what was read may be no more
+    asked = Notification.objects.select_for_update(no_key=True).filter(
+        pk=notification.pk, updated_at=notification.updated_at, cancelled_at=None
+    )
+    if not firings or not asked.exists():
+        return 0
     # two ticks may welcome the same zone
     Occurrence.objects.bulk_create(firings, ignore_conflicts=True)
     return len(firings)

@@ -1,5 +1,6 @@
 """Channels: what opt-in lists are called. Who is in them is `subscriptions.py`."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypedDict, Unpack
 
@@ -10,6 +11,9 @@ from crm.errors import Conflict, Invalid, NotFound
 from crm.models import App, Channel
 
 INT4 = 2**31 - 1
+ID = re.compile(r"[1-9][0-9]{0,9}")
+"""How an id is spelled; `007` is a uuid."""
+
 NAMELESS = "A channel shown in the portal needs a name."
 
 
@@ -34,7 +38,7 @@ class UuidTaken(Conflict):
 def find_channel(*, app: App, name: str) -> Channel:
     """Give the channel with this id, else the one with this uuid (contracts/kumulos §6.9)."""
     channels = Channel.objects.filter(app=app)
-    number = int(name) if name.isascii() and name.isdigit() and len(name) <= 10 else 0
+    number = int(name) if ID.fullmatch(name) else 0
     channel = channels.filter(pk=number).first() if 0 < number <= INT4 else None
     if channel is None and "\0" not in name:
         channel = channels.filter(uuid=name).first()

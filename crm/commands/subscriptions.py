@@ -21,6 +21,10 @@ INSTALLS = "SELECT uid, id FROM crm_install WHERE app_id = %s AND uid = ANY(%s)"
 USERS = "SELECT uid, id FROM crm_user WHERE app_id = %s AND uid = ANY(%s)"
 CHANNELS = "SELECT uuid, id FROM crm_channel WHERE app_id = %s AND uuid = ANY(%s)"
 CHANNEL = "SELECT id, id FROM crm_channel WHERE app_id = %s AND id = ANY(%s)"
+JOINED = """
+SELECT uuid, id FROM crm_channel WHERE app_id = %s AND id IN (
+    SELECT channel_id FROM crm_channelsubscription WHERE {side}_id = ANY(%s))
+"""
 HELD = "{} ORDER BY id FOR KEY SHARE"
 
 ADD = """
@@ -123,6 +127,8 @@ def replace_channels(caller: Caller, uuids: Sequence[str]) -> None:
     """Leave the caller in exactly the channels named; an install opts its current user out too."""
     own, *others = _recognise(caller)
     channels = _channels(caller.app, uuids)
+    for members in (own, *others):  # one deleted just now takes its rows in an order of its own
+        _held(JOINED.format(side=members.side), caller.app.pk, members.ids)
     for members in (own, *others):
         _drop(ALL_BUT, channels, members)
     _add(channels, own)

@@ -7,14 +7,16 @@ from django.utils import timezone
 
 from crm.commands.installs import TrackInstall, change_install
 from crm.models import Install
-from delivery import fanout
+from delivery import fanout, firings
 from delivery.audience import Audience
+from delivery.commands.amend import cancel_notification, edit_notification
 from delivery.commands.send import SendNotification, send_notification
 from delivery.firings import welcome_zones
 from delivery.message import Message
 from delivery.models import Batch, Notification, Occurrence
 from delivery.schedule import Past, Schedule
 from delivery.scheduling.claims import find_waiting
+from delivery.targeting.zones import zones_of
 from delivery.tasks import fan_out
 
 pytestmark = pytest.mark.django_db
@@ -156,6 +158,33 @@ def test_a_zone_found_after_its_time_has_missed_it(live, ask):
     welcome_zones(now=timezone.now())
 
     assert {o.zone for o in notification.occurrences.all()} == {"Etc/GMT+12"}
+
+
+def test_a_zone_found_while_the_send_is_cancelled_or_edited_has_no_firing(
+    live, ask, app, monkeypatch
+):
+    live("a", "Europe/Berlin")
+    cancelled, edited = (ask(naive(timezone.now() + 48 * HOUR)) for _ in range(2))
+    again = SendNotification(
+        app=app,
+        source=Notification.Source.KUMULOS,
+        message=Message(title="Hello", body="World"),
+        audience=Audience(everyone=True),
+        schedule=Schedule(at=timezone.now() + 72 * HOUR),
+    )
+
+    def find(app_id):
+        monkeypatch.undo()
+        cancel_notification(app=app, notification_id=cancelled.pk)
+        edit_notification(again, notification_id=edited.pk)
+        return zones_of(app_id)
+
+    monkeypatch.setattr(firings, "zones_of", find)
+    live("b", "Asia/Tokyo")
+
+    assert welcome_zones(now=timezone.now()) == 0
+    assert {o.state for o in cancelled.occurrences.all()} == {"cancelled"}
+    assert [o.zone for o in edited.occurrences.all()] == [""]
 
 
 def test_zones_are_looked_for_until_the_day_has_ended_everywhere(live, ask):

@@ -41,7 +41,7 @@ def read_ask(
         schedule=schedule or NOW,
         filters=read_filters(said, asked.get("schedule")),
         reporting_meta=asked.get("reportingMeta", {}),
-        user_meta=asked.get("userMeta", {}),
+        user_meta=read_user_meta(asked, audience),
         time_to_live=read_ttl(asked.get("ttl")),
         lane=Lane(asked["lane"]) if "lane" in asked else None,
     )
@@ -54,6 +54,12 @@ def read_filters(said: dict[str, Any], schedule: dict[str, Any] | None) -> dict[
     """
     targets = {key: value for key, value in said.items() if key in TARGET_KEYS}
     return targets if schedule is None else {**targets, "schedule": schedule_said(schedule)}
+
+
+def read_user_meta(asked: dict[str, Any], audience: Audience) -> dict[str, Any]:
+    """Give what is said of the users named one by one; of others it is ignored (§6.27)."""
+    named = set(audience.user_uids)
+    return {uid: meta for uid, meta in asked.get("userMeta", {}).items() if uid in named}
 
 
 def read_ttl(seconds: int | None) -> timedelta | None:

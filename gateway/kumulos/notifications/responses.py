@@ -85,4 +85,5 @@ def _zoned(moment: datetime) -> str:
 
 
 def _bare(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    # a device's clock may stand in the year 1, which strftime does not spell with four digits
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
+from time import sleep
 
 import pytest
 from django.db import connection, transaction
@@ -151,3 +152,28 @@ def test_a_channel_deleted_under_its_subscribers_is_gone_with_all_of_them(app, p
         assert deleted is None
         assert not Channel.objects.exists()
         assert not ChannelSubscription.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_channel_being_deleted_is_waited_for_before_it_is_left(app, phones):
+    """Its rows go in an order of their own: whoever held one of them meanwhile could be in it."""
+    with transaction.atomic():
+        phones.install("i", user="u")
+    channel, locked = create_channel(app=app, uuid="a"), Event()
+    subscribe(channel, Subscribers(install_uids=["i"], user_uids=["u"]))
+
+    def delete():
+        with transaction.atomic():
+            Channel.objects.select_for_update().get(pk=channel.pk)
+            locked.set()
+            sleep(0.3)
+            left = channel.subscriptions.count()
+            delete_channel(channel)
+        return left
+
+    def replace():
+        locked.wait(10)
+        return replace_channels(Caller(app=app, uid="i", is_install=True), [])
+
+    assert at_once(delete, replace) == [2, None]
+    assert not ChannelSubscription.objects.exists()

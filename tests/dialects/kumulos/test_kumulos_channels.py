@@ -159,6 +159,8 @@ def test_an_id_is_tried_before_a_uuid(backend, channel):
     assert backend.ask("GET", f"/channels/{channel.pk}").json()["id"] == channel.pk
     assert backend.ask("GET", f"/channels/{numbered.pk}").json()["id"] == numbered.pk
     assert backend.ask("GET", "/channels/99999999999").json()["id"] == lost.pk
+    padded = Channel.objects.create(app=channel.app, uuid=f"00{channel.pk}")
+    assert backend.ask("GET", f"/channels/00{channel.pk}").json()["id"] == padded.pk
 
 
 @pytest.mark.parametrize("uuid", ["a/b", "a b", "é", "subscriptions", "%2F", "a?b", "٣", "-1"])

@@ -65,6 +65,14 @@ def test_opens_are_listed_oldest_first(device, event, notification, opens):
     assert [row["installId"] for row in opens("install")] == ["a", "b", "c"]
 
 
+def test_an_open_by_a_clock_in_the_year_one_is_spelled_like_any_other(
+    device, event, notification, opens
+):
+    device.tell(opened(event, notification, timestamp=-62135596800000))
+    for by in ("install", "user"):
+        assert opens(by)[0]["openedAt"] == "0001-01-01 00:00:00"
+
+
 def test_two_users_of_one_install_are_two_openers(device, event, notification, opens):
     device.tell(opened(event, notification, userId="a"), opened(event, notification, userId="b"))
     assert [row["userId"] for row in opens("user")] == ["a", "b"]

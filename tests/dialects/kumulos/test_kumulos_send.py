@@ -396,7 +396,13 @@ def test_meta_data_is_stored_as_given(backend):
         backend.send(userIds=["u"], reportingMeta=meta, userMeta={"u": {"seq": 1}, "x": {}})
     )
     assert notification.reporting_meta == meta
-    assert notification.user_meta == {"u": {"seq": 1}, "x": {}}
+    assert notification.user_meta == {"u": {"seq": 1}}
+
+
+def test_meta_data_of_users_who_are_not_named_is_ignored(backend):
+    said = {"userMeta": {"u": {"seq": 1}, "x": {"seq": 2}}}
+    assert sent(backend.send(userIds=["u"], **said)).user_meta == {"u": {"seq": 1}}
+    assert sent(backend.send(broadcast=True, **said)).user_meta == {}
 
 
 @pytest.mark.parametrize("seconds", [1, 60, 2419200])
