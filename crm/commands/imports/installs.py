@@ -1,0 +1,96 @@
+"""Installs and their addresses from elsewhere."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+from django.db import transaction
+
+from crm.commands.imports.rows import InstallRow
+from crm.commands.imports.staging import as_json, as_text, merged, rounds, staged
+from crm.commands.imports.tokens import store_tokens
+from crm.commands.installs import TrackInstall
+from crm.models import App
+
+COLUMNS = tuple(told.name for told in fields(TrackInstall) if told.name != "details")
+SAID = f"""
+uid text, user_uid text, {", ".join(f"{name} text" for name in COLUMNS)},
+details jsonb, last_active_at timestamptz
+"""
+
+# first, and in key order: devices lock their install before they touch its user
+LOCK = """
+SELECT 1 FROM crm_install i JOIN said ON i.app_id = %(app)s AND i.uid = said.uid
+ ORDER BY i.id FOR NO KEY UPDATE OF i
+"""
+
+RECOGNISE_USERS = """
+INSERT INTO crm_user AS old (app_id, uid, anonymous)
+SELECT %(app)s, user_uid, bool_or(user_uid = uid) FROM said GROUP BY user_uid ORDER BY user_uid
+ON CONFLICT (app_id, uid) DO UPDATE SET anonymous = true
+ WHERE EXCLUDED.anonymous AND NOT old.anonymous
+"""
+
+NEWER = "(old.last_active_at < EXCLUDED.last_active_at AND EXCLUDED.last_active_at < now())"
+
+# A device seen here before its user was brought along is still its anonymous user's, unless it
+# has spoken of its user itself: who has signed out is not signed in again.
+FILE_KNOWS_USER = f"""
+(SELECT uid FROM crm_user WHERE id = EXCLUDED.user_id) <> old.uid
+AND ({NEWER} OR (SELECT uid FROM crm_user WHERE id = old.user_id) = old.uid
+     AND NOT EXISTS (
+         SELECT 1 FROM crm_event e WHERE e.app_id = old.app_id AND e.install_uid = old.uid
+            AND e.type = ANY(%(user_events)s)))
+"""  # noqa: S608 - no value
+
+STORE = f"""
+INSERT INTO crm_install AS old
+       (app_id, uid, user_id, {", ".join(COLUMNS)}, details, first_active_at, last_active_at)
+SELECT u.app_id, said.uid, u.id, {", ".join(f"said.{name}" for name in COLUMNS)}, said.details,
+       LEAST(said.last_active_at, now()), LEAST(said.last_active_at, now())
+  FROM said JOIN crm_user u ON u.app_id = %(app)s AND u.uid = said.user_uid
+ ORDER BY said.uid
+ON CONFLICT (app_id, uid) DO UPDATE SET
+    {merged({**dict.fromkeys(COLUMNS, "''"), "details": "'{}'"}, newer=NEWER)},
+    timezone_since = CASE
+        WHEN EXCLUDED.timezone NOT IN ('', old.timezone) AND ({NEWER} OR old.timezone = '')
+        THEN now() ELSE old.timezone_since END,
+    user_id = CASE WHEN {FILE_KNOWS_USER} THEN EXCLUDED.user_id ELSE old.user_id END,
+    first_active_at = LEAST(old.first_active_at, EXCLUDED.first_active_at),
+    last_active_at = CASE WHEN {NEWER} THEN EXCLUDED.last_active_at ELSE old.last_active_at END
+"""  # noqa: S608 - no value
+
+
+@transaction.atomic
+def store_installs(
+    app: App, installs: Sequence[InstallRow], *, user_events: Sequence[str] = ()
+) -> None:
+    """Create or complete installs, and their users where those are not known yet.
+
+    Where a device has reported here later than the file was made, its own word stays; of its user
+    it speaks in events of the types `user_events`. Addresses move as they do when a device
+    registers one; see `store_tokens`.
+    """
+    given: dict[str, Any] = {"app": app.pk, "user_events": list(user_events)}
+    for some in rounds(installs, _keys):
+        with staged(SAID, _columns(some)) as cursor:
+            for statement in (LOCK, RECOGNISE_USERS, STORE):
+                cursor.execute(statement, given)
+        store_tokens(app, some)
+
+
+def _keys(install: InstallRow) -> Iterator[Hashable]:
+    yield install.uid
+    if (token := install.token) is not None:
+        yield token.transport, token.value
+
+
+def _columns(installs: Sequence[InstallRow]) -> Iterator[tuple[Any, ...]]:
+    for install in installs:
+        yield (
+            install.uid,
+            install.user_uid or install.uid,
+            *(getattr(install.said, name) for name in COLUMNS),
+            as_json(install.said.details),
+            as_text(install.last_active_at),
+        )

@@ -1,0 +1,60 @@
+"""Users from elsewhere."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from crm.commands.imports.rows import UserRow
+from crm.commands.imports.staging import as_json, as_text, by_now, merged, rounds, staged
+from crm.models import App
+
+SAID = """
+uid text, anonymous boolean, attributes jsonb, tags text[], in_app_enabled boolean,
+first_active_at timestamptz, last_active_at timestamptz, created_at timestamptz,
+told_at timestamptz
+"""
+
+# a row without a moment is given the present one, and whoever speaks of now overrules nothing
+NEWER = "(old.updated_at < EXCLUDED.updated_at AND EXCLUDED.updated_at < now())"
+
+# attributes deleted here since are not brought back: deleting has moved `updated_at`
+NEVER_TOLD = "(old.attributes = '{}' AND old.updated_at = old.created_at)"
+TELLS = f"(EXCLUDED.attributes <> '{{}}' AND ({NEWER} OR {NEVER_TOLD}))"
+
+STORE = f"""
+INSERT INTO crm_user AS old
+       (app_id, uid, anonymous, attributes, tags, in_app_enabled,
+        first_active_at, last_active_at, created_at, updated_at)
+SELECT %s, uid, anonymous, attributes, COALESCE(tags, '{{}}'), in_app_enabled,
+       {by_now("first_active_at")}, {by_now("last_active_at")},
+       LEAST(created_at, first_active_at, told_at, now()), LEAST(told_at, now())
+  FROM said ORDER BY uid
+ON CONFLICT (app_id, uid) DO UPDATE SET
+    attributes = CASE WHEN {TELLS} THEN EXCLUDED.attributes ELSE old.attributes END,
+    {merged({"tags": "'{}'", "in_app_enabled": "NULL"}, newer=NEWER)},
+    first_active_at = LEAST(old.first_active_at, EXCLUDED.first_active_at),
+    last_active_at = GREATEST(old.last_active_at, EXCLUDED.last_active_at),
+    created_at = LEAST(old.created_at, EXCLUDED.created_at),
+    updated_at = CASE WHEN {NEWER} OR {TELLS} THEN EXCLUDED.updated_at ELSE old.updated_at END
+"""  # noqa: S608 - no value
+
+
+@transaction.atomic
+def store_users(app: App, users: Sequence[UserRow]) -> None:
+    """Create or complete users; what devices and backends told us since they were last seen stays.
+
+    `first_active_at` and `created_at` only move back, `last_active_at` only forward.
+    """
+    for some in rounds(users, lambda user: [user.uid]):
+        with staged(SAID, _columns(some)) as cursor:
+            cursor.execute(STORE, [app.pk])
+
+
+def _columns(users: Sequence[UserRow]) -> Iterator[tuple[Any, ...]]:
+    for u in users:
+        yield (
+            *(u.uid, u.anonymous, as_json(u.attributes), list(u.tags) or None, u.in_app_enabled),
+            *(as_text(u.first_active_at), as_text(u.last_active_at)),
+            *(as_text(u.created_at), as_text(u.told_at)),
+        )
