@@ -5,7 +5,7 @@ import string
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -64,9 +64,13 @@ class ChangeApp:
     web_icon_url: str | None = None
     web_prompts: Mapping[str, Any] | None = None
     safari_push_id: str | None = None
+    cube_signature_required: bool | None = None
+    cube_creates_users: bool | None = None
+    cube_default_environment: str | None = None
+    cube_event_answer: str | None = None
 
 
-SETTINGS = ("kumulos_v2_status", "web_icon_url", "web_prompts", "safari_push_id")
+SETTINGS = tuple(setting.name for setting in fields(ChangeApp) if setting.name != "app")
 
 
 @transaction.atomic

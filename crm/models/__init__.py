@@ -7,7 +7,7 @@ from crm.models.event import Event
 from crm.models.import_run import ImportRun
 from crm.models.install import Install
 from crm.models.segment import Segment
-from crm.models.session import Session
+from crm.models.session import Session, UsedNonce
 from crm.models.user import User
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "Install",
     "Segment",
     "Session",
+    "UsedNonce",
     "User",
 ]

@@ -29,6 +29,19 @@ class App(models.Model):
         OK = 200, "200 (the Apprise plugin)"
         ACCEPTED = 202, "202 (the Java client)"
 
+    class EventAnswer(models.TextChoices):
+        """How the creation of a ConnectyCube event is answered; SDKs disagree (contract §7.3)."""
+
+        AUTO = "auto", "an object where the event names a push_type, else a list"
+        ARRAY = "array", "always a list (iOS and Android SDK v2)"
+        OBJECT = "object", "always one object, the first"
+
+    class Environment(models.TextChoices):
+        """What ConnectyCube calls Apple's two worlds."""
+
+        DEVELOPMENT = "development", "development"
+        PRODUCTION = "production", "production"
+
     id = models.AutoField(primary_key=True)
     name = models.CharField(max_length=255)
     api_key = models.CharField(max_length=36, unique=True)  # public: the Basic user name
@@ -41,6 +54,15 @@ class App(models.Model):
     web_icon_url = models.URLField(max_length=2048, default="", db_default="", blank=True)
     web_prompts = models.JSONField(default=dict, db_default={}, blank=True)
     safari_push_id = models.CharField(max_length=255, default="", db_default="", blank=True)
+    # ConnectyCube's own settings of an application (contracts/connectycube §4, §7)
+    cube_signature_required = models.BooleanField(default=False, db_default=False)
+    cube_creates_users = models.BooleanField(default=False, db_default=False)
+    cube_default_environment = models.CharField(
+        max_length=16, choices=Environment.choices, default="", db_default="", blank=True
+    )
+    cube_event_answer = models.CharField(
+        max_length=8, choices=EventAnswer.choices, default=EventAnswer.AUTO, db_default="auto"
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     objects = AppQuerySet.as_manager()

@@ -1,4 +1,4 @@
-"""A bearer token acting in one app, perhaps for one user."""
+"""A bearer token acting in one app, perhaps for one user; nonces that opened one."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -28,3 +28,22 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"session {self.id}"
+
+
+class UsedNonce(models.Model):
+    """A pair of timestamp and nonce that opened a session; no signed request does so twice."""
+
+    app = models.ForeignKey(App, models.CASCADE, related_name="used_nonces", db_index=False)
+    timestamp = models.BigIntegerField()  # seconds since the epoch, as the caller's clock had it
+    nonce = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["app", "timestamp", "nonce"], name="nonce_is_used_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["timestamp"], name="used_nonce_age")]
+
+    def __str__(self) -> str:
+        return f"nonce {self.nonce} of {self.timestamp}"

@@ -22,6 +22,8 @@ class User(models.Model):
     id = models.AutoField(primary_key=True)
     app = models.ForeignKey(App, models.CASCADE, related_name="users")
     uid = models.CharField(max_length=UID_LIMIT)
+    # made up here for someone who signed up without a name of the caller's
+    uid_is_ours = models.BooleanField(default=False, db_default=False)
     anonymous = models.BooleanField(default=False, db_default=False)
     attributes = models.JSONField(default=dict, db_default={})
     tags = ArrayField(models.TextField(), default=list, db_default=[])
@@ -30,6 +32,7 @@ class User(models.Model):
     email = models.CharField(max_length=255, null=True)
     password = models.TextField(null=True)
     external_user_id = models.BigIntegerField(null=True)
+    full_name = models.CharField(max_length=255, null=True)
     profile = models.JSONField(default=dict, db_default={})
     guest_until = models.DateTimeField(null=True)
     first_active_at = models.DateTimeField(null=True)
@@ -48,6 +51,16 @@ class User(models.Model):
         ]
         indexes = [
             models.Index(fields=["app", "created_at", "id"], name="user_listing"),
+            models.Index(
+                fields=["app", "full_name"],
+                condition=models.Q(full_name__isnull=False),
+                name="user_full_name",
+            ),
+            models.Index(
+                fields=["guest_until"],
+                condition=models.Q(guest_until__isnull=False),
+                name="user_guest",
+            ),
             GinIndex(OpClass("attributes", name="jsonb_path_ops"), name="user_attributes"),
             GinIndex(fields=["tags"], name="user_tags"),
         ]

@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -11,11 +12,14 @@ from crm.commands.apps import SETTINGS, ChangeApp, change_app, check_prompts
 from crm.errors import DomainError, Invalid
 from crm.models import App
 
+ANSWERS = {"yes": True, "no": False}
+YES_OR_NO = ("cube_signature_required", "cube_creates_users")
+
 
 class Command(BaseCommand):
     """Change what is given of an app and print all that can be set."""
 
-    help = "Set an app's answer status and what its web pages ask with; '' and {} clear."
+    help = "Set what an app's clients differ in; '' and {} clear."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the app, what to set, and the form of the answer."""
@@ -29,32 +33,33 @@ class Command(BaseCommand):
         parser.add_argument("--web-icon-url", metavar="URL", help="the icon of web pushes")
         parser.add_argument("--web-prompts", metavar="JSON", help="the web SDK's prompts by name")
         parser.add_argument("--safari-push-id", metavar="ID", help="web.com.example")
+        parser.add_argument(
+            "--cube-signature-required", choices=ANSWERS, help="whether sessions must be signed"
+        )
+        parser.add_argument(
+            "--cube-creates-users",
+            choices=ANSWERS,
+            help="whether a session for someone unknown makes them known",
+        )
+        parser.add_argument(
+            "--cube-default-environment",
+            choices=["", *App.Environment.values],
+            help="of events that name none; '' refuses them",
+        )
+        parser.add_argument(
+            "--cube-event-answer",
+            choices=App.EventAnswer.values,
+            help="how a new event is answered: SDKs of version 2 want an array",
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
-    def handle(
-        self,
-        *,
-        app_id: int,
-        kumulos_v2_status: int | None,
-        web_icon_url: str | None,
-        web_prompts: str | None,
-        safari_push_id: str | None,
-        **options: Any,
-    ) -> None:
+    def handle(self, *, app_id: int, **options: Any) -> None:
         """Change it."""
         app = App.objects.filter(pk=app_id).first()
         if app is None:
             raise CommandError(f"there is no app {app_id}")
         try:
-            changed = change_app(
-                ChangeApp(
-                    app=app,
-                    kumulos_v2_status=kumulos_v2_status,
-                    web_icon_url=web_icon_url,
-                    web_prompts=None if web_prompts is None else read_prompts(web_prompts),
-                    safari_push_id=safari_push_id,
-                )
-            )
+            changed = change_app(ChangeApp(app=app, **read_settings(options)))
         except DomainError as error:
             raise CommandError(str(error)) from error
         shown = {"id": changed.pk, **{name: getattr(changed, name) for name in SETTINGS}}
@@ -62,7 +67,18 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(shown))
         else:
             for name, value in shown.items():
-                self.stdout.write(f"{name:18} {value}")
+                self.stdout.write(f"{name:25} {value}")
+
+
+def read_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what was said on the command line; what was not is None."""
+    said = {name: options[name] for name in SETTINGS}
+    if said["web_prompts"] is not None:
+        said["web_prompts"] = read_prompts(said["web_prompts"])
+    return {
+        name: ANSWERS.get(value, value) if name in YES_OR_NO else value
+        for name, value in said.items()
+    }
 
 
 def read_prompts(text: str) -> dict[str, Any]:

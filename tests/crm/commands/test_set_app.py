@@ -42,9 +42,24 @@ def test_the_settings_are_printed_for_people_or_as_json(app):
         "web_icon_url": "",
         "web_prompts": {},
         "safari_push_id": "",
+        "cube_signature_required": False,
+        "cube_creates_users": False,
+        "cube_default_environment": "",
+        "cube_event_answer": "auto",
     }
-    lines = set_app(app.pk, "--safari-push-id", "web.com.example").splitlines()
-    assert lines[-1].split() == ["safari_push_id", "web.com.example"]
+    lines = set_app(app.pk, "--cube-event-answer", "array").splitlines()
+    assert lines[-1].split() == ["cube_event_answer", "array"]
+
+
+def test_connectycubes_settings_are_set_like_the_others(app):
+    set_app(app.pk, "--cube-signature-required", "yes", "--cube-creates-users", "yes")
+    set_app(app.pk, "--cube-default-environment", "production", "--cube-creates-users", "no")
+    app.refresh_from_db()
+    assert (app.cube_signature_required, app.cube_creates_users) == (True, False)
+    assert app.cube_default_environment == "production"
+    set_app(app.pk, "--cube-default-environment", "")
+    app.refresh_from_db()
+    assert app.cube_default_environment == ""
 
 
 @pytest.mark.parametrize(
@@ -60,6 +75,9 @@ def test_the_settings_are_printed_for_people_or_as_json(app):
         (["--web-prompts", "null"], "web_prompts: must be a JSON object"),
         (["--web-prompts", r'{"a":"\u0000"}'], "null characters are not allowed"),
         (["--safari-push-id", "x" * 256], "safari_push_id: "),
+        (["--cube-signature-required", "1"], "invalid choice"),
+        (["--cube-default-environment", "sandbox"], "invalid choice"),
+        (["--cube-event-answer", "list"], "invalid choice"),
     ],
 )
 def test_a_bad_value_is_one_clear_line_and_changes_nothing(app, arguments, line):
@@ -79,7 +97,7 @@ def test_an_unknown_app_is_one_clear_line():
 def test_operators_may_set_the_same_in_the_admin(client, app, django_user_model):
     client.force_login(django_user_model.objects.create_superuser("root", "", "root"))
     page = f"/admin/crm/app/{app.pk}/change/"
-    form = {"name": "Renamed", "kumulos_v2_status": 200, "web_icon_url": "", "safari_push_id": ""}
+    form = {"name": "Renamed", "kumulos_v2_status": 200, "cube_event_answer": "array"}
     for wrong in ("[1]", "[]", "0"):
         refused = client.post(page, {**form, "web_prompts": wrong})
         assert refused.status_code == 200
@@ -87,6 +105,7 @@ def test_operators_may_set_the_same_in_the_admin(client, app, django_user_model)
     assert client.post(page, {**form, "web_prompts": '{"a": 1}'}).status_code == 302
     app.refresh_from_db()
     assert (app.name, app.kumulos_v2_status, app.web_prompts) == ("Renamed", 200, {"a": 1})
+    assert app.cube_event_answer == "array"
 
 
 def test_the_admin_shows_no_channel_without_a_name(client, app, django_user_model):
