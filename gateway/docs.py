@@ -1,5 +1,7 @@
 """The OpenAPI page: the schema, and a page of ours that lists it without any other host."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -13,3 +15,8 @@ def page(request: HttpRequest) -> HttpResponse:
     """Give the page; its script fetches the schema from beside it."""
     html = render_to_string("gateway/docs.html", request=request)
     return HttpResponse(html, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+
+def without_twins(endpoints: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Give the routes the schema lists: of those that also exist with `.json`, the plain ones."""
+    return [endpoint for endpoint in endpoints if not endpoint[0].endswith(".json")]

@@ -70,12 +70,23 @@ PREPARED_STATEMENTS = env.flag("GATEWAY_PREPARED_STATEMENTS", default=True)
 DATABASE_PATIENCE = env.seconds("GATEWAY_DATABASE_PATIENCE", 15)  # of a web process
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "gateway",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+    }
+}
+
 STATIC_URL = "/static/"
 STATIC_ROOT = env.text("GATEWAY_STATIC_ROOT", "") or None  # where collectstatic puts them
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # -- web
+# memory-hard, and a tenth of a second where Django's default takes half of one
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
 KEY_CACHE = env.seconds("GATEWAY_KEY_CACHE", 5, at_least=0)  # a revoked key works so long
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
@@ -88,6 +99,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "The Kumulos and ConnectyCube push APIs, self-hosted.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "PREPROCESSING_HOOKS": ["gateway.docs.without_twins"],
 }
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_PROXY_SSL_HEADER = (

@@ -5,8 +5,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from gateway import docs, health
-from gateway.kumulos import errors
+from gateway import docs, health, last_resort
 
 operations = [
     path("healthz", health.healthz),
@@ -24,7 +23,8 @@ urlpatterns = [
     *operations,
     *pages,
     path("", include("gateway.kumulos.urls")),
-    re_path(r"", errors.no_such_route),
+    path("", include("gateway.connectycube.urls")),
+    re_path(r"", last_resort.no_such_route),
 ]
 
-handler500 = "gateway.kumulos.errors.server_error"
+handler500 = "gateway.last_resort.server_error"

@@ -5,7 +5,8 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 
 from crm.errors import Conflict, Invalid, NotFound
-from gateway.kumulos.cors import is_device_path, open_to_browsers
+from gateway.kumulos.cors import is_device_path
+from gateway.rest.cors import open_to_browsers
 from gateway.rest.errors import Reasons, refusals
 from gateway.rest.fields import REQUIRED
 

@@ -28,7 +28,7 @@ class Readable(Protocol):
 def json_object(request: HttpRequest) -> dict[str, Any]:
     """Give the body's JSON object, strictly read: no NaN, no lone surrogate, no broken UTF-8."""
     try:
-        value = orjson.loads(_bytes(request))
+        value = orjson.loads(body_bytes(request))
     except orjson.JSONDecodeError as error:
         raise ParseError(f"The body is not valid JSON: {error.msg}.") from error
     if not isinstance(value, dict):
@@ -42,7 +42,7 @@ def json_array(request: HttpRequest) -> list[Any]:
     A string cut through the middle of an emoji is a lone surrogate: legal JSON, refused by strict
     readers. One such string must not cost a device its whole queue.
     """
-    body = _bytes(request)
+    body = body_bytes(request)
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -52,7 +52,8 @@ def json_array(request: HttpRequest) -> list[Any]:
     return value
 
 
-def _bytes(request: HttpRequest) -> bytes:
+def body_bytes(request: HttpRequest) -> bytes:
+    """Give the whole body; raises where it is too large or ends too early."""
     chunked = _is_chunked(request)
     try:
         return _chunked(request) if chunked else request.body

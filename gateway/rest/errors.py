@@ -65,8 +65,11 @@ def _status(table: StatusTable, error: Exception, otherwise: int) -> int:
 
 
 def _headers(error: APIException) -> dict[str, str]:
-    challenge = getattr(error, "auth_header", None)
-    return {"WWW-Authenticate": challenge} if challenge else {}
+    said = {
+        "WWW-Authenticate": getattr(error, "auth_header", None),
+        "Retry-After": getattr(error, "wait", None),
+    }
+    return {name: str(value) for name, value in said.items() if value}
 
 
 def _refuse(body: Any, status: int, headers: dict[str, str] | None = None) -> Response:

@@ -4,11 +4,12 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from gateway.kumulos.cors import View, cross_origin
+from gateway.kumulos.cors import cross_origin
 from gateway.kumulos.devices.channels.views import DeviceChannels, InstallChannels, UserChannels
 from gateway.kumulos.devices.legacy import LegacyInstalls
 from gateway.kumulos.devices.views import DeviceEvents
 from gateway.kumulos.devices.web_config import WebConfig
+from gateway.rest.cors import View
 
 LISTING: dict[str, Any] = {"get": "list"}
 SUBSCRIBING: dict[str, Any] = {"post": "join", "put": "replace", "delete": "leave"}

@@ -1,0 +1,1 @@
+"""Events: pushes for some users, now, later or again and again."""

@@ -1,0 +1,1 @@
+"""Sessions: a token for an application, or for someone in it."""

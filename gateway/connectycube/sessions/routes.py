@@ -1,0 +1,13 @@
+"""Where sessions answer."""
+
+from gateway.connectycube.paths import both
+from gateway.connectycube.sessions.views import Logins, Sessions
+
+routes = [
+    *both(
+        "session",
+        Sessions.as_view({"post": "create", "get": "retrieve", "delete": "destroy"}),
+    ),
+    *both("session/list", Sessions.as_view({"delete": "destroy_others"})),
+    *both("login", Logins.as_view({"post": "create", "delete": "destroy"})),
+]

@@ -1,0 +1,1 @@
+"""Subscriptions: the addresses at which a user's devices are reached."""

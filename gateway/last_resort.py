@@ -1,0 +1,18 @@
+"""What no view answers, refused in the voice of the dialect that was spoken."""
+
+from django.http import HttpRequest, HttpResponseBase
+
+from gateway.connectycube import errors as cube
+from gateway.kumulos import errors as kumulos
+
+
+def no_such_route(request: HttpRequest) -> HttpResponseBase:
+    """Answer 404 where no route is."""
+    dialect = cube if cube.is_spoken(request) else kumulos
+    return dialect.no_such_route(request)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Answer 500 without a word about its cause, which the log has."""
+    dialect = cube if cube.is_spoken(request) else kumulos
+    return dialect.server_error(request)
