@@ -12,11 +12,19 @@ from django.utils import timezone
 
 from crm.commands.device_tokens import Death, retire_tokens
 from crm.commands.installs import AssociateUser, RegisterToken
+from crm.errors import Conflict
 from crm.models import DeviceToken, Event, Install, User
 from delivery import dispatch, fanout, outcomes
-from delivery.commands.amend import Revision, revise_notification, withdraw_notification
+from delivery.audience import Audience
+from delivery.commands.amend import (
+    Revision,
+    edit_notification,
+    revise_notification,
+    withdraw_notification,
+)
 from delivery.commands.record_events import DeviceEvent, record_events
-from delivery.message import Message
+from delivery.commands.send import SendNotification, send_notification
+from delivery.message import InAppMessage, Message
 from delivery.models import Batch, Delivery, Notification, Occurrence
 from delivery.providers.contract import Outcome, Verdict
 from delivery.schedule import Schedule
@@ -364,3 +372,25 @@ def test_workers_and_changes_of_mind_together_end_every_run(tokens, series):
     assert set(states) <= {"finished", "due", "cancelled"}
     for occurrence in Occurrence.objects.filter(state="finished"):
         assert (occurrence.accepted, occurrence.pending, occurrence.replayed) == (20, 0, 0)
+
+
+def test_an_in_app_message_edited_while_it_is_planned_blocks_nobody(app, phones, settings):
+    settings.PLAN_PAGE = 2
+    with transaction.atomic():
+        for number in range(10):
+            phones.install(f"I-{number}", user=f"user {number}")
+    ask = SendNotification(
+        app=app,
+        source=Notification.Source.KUMULOS,
+        message=InAppMessage(template_uid="t", content={}),
+        audience=Audience(everyone=True),
+    )
+    for _ in range(10):
+        notification = send_notification(ask)
+        run = notification.occurrences.get()
+        planned, edited = at_once(
+            lambda run=run: sum(fanout.plan_batches(run.pk)),
+            lambda id_=notification.pk: edit_notification(ask, notification_id=id_) and None,
+        )
+        assert planned == 0
+        assert edited is None or isinstance(edited, Conflict)
