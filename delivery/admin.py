@@ -30,7 +30,7 @@ class ReadOnly(admin.ModelAdmin):
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnly):
-    list_display = ["id", "app", "source", "lane", "active", "created_at"]
+    list_display = ["id", "app", "source", "lane", "cancelled_at", "created_at"]
     list_filter = ["source", "lane"]
     list_select_related = ["app"]
 

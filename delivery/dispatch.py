@@ -14,7 +14,7 @@ from crm.models import DeviceToken
 from delivery import breaker, outcomes
 from delivery.answers import Answers
 from delivery.backoff import backoff
-from delivery.message import read_message
+from delivery.message import named, read_message
 from delivery.models import Batch, Delivery, ProviderCredential
 from delivery.outcomes import Ending
 from delivery.providers import runtime
@@ -154,10 +154,11 @@ def _told(fault: Exception) -> str:
 
 
 def push_of(batch: Batch) -> Push:
-    """Give what every target of a batch is told."""
+    """Give what every target of a batch is told; other words given meanwhile are for later runs."""
     occurrence = batch.occurrence
+    message = read_message(occurrence.message or occurrence.notification.message)
     return Push(
-        message=read_message(occurrence.notification.message),
+        message=named(message, occurrence.notification_id),
         notification_id=occurrence.notification_id,
         occurrence_id=occurrence.pk,
         transport=Transport(batch.transport),

@@ -9,6 +9,7 @@ from django.db import transaction
 from delivery.models import Notification, Occurrence
 from delivery.schedule import Schedule
 from delivery.scheduling import local_time
+from delivery.scheduling.recurrence import next_moment
 from delivery.targeting.zones import zones_of
 
 UNREAD = ("message", "audience", "filters", "user_meta", "reporting_meta")
@@ -20,14 +21,29 @@ GRACE = timedelta(minutes=1)
 def fire(notification: Notification, schedule: Schedule, *, now: datetime) -> list[Occurrence]:
     """Store when a notification asked for at `now` fires, and give its firings.
 
-    A local send for which every zone's time is past, and to be ignored, has none.
+    A series is given its first moment that is not past. One that is over has none, like a local
+    send for which every zone's time is past, and to be ignored.
     """
     if schedule.wall_clock is None:
-        late = schedule.skip_after
-        firings = [_firing(notification, at=schedule.at or now, zone="", late=late)]
+        firings = _everywhere(notification, schedule, now=now)
     else:
         firings = _in_zones(zones_of(notification.app_id), notification, schedule, asked_at=now)
     return Occurrence.objects.bulk_create(firings)
+
+
+def _everywhere(
+    notification: Notification, schedule: Schedule, *, now: datetime
+) -> list[Occurrence]:
+    moment = _first_moment(schedule, now=now)
+    late = schedule.skip_after
+    return [] if moment is None else [Occurrence.of(notification, at=moment, late=late)]
+
+
+def _first_moment(schedule: Schedule, *, now: datetime) -> datetime | None:
+    at = schedule.at or now
+    if schedule.every is None or at >= now:
+        return at  # a single firing is better late than never
+    return next_moment(schedule, after=now)
 
 
 def zones_open_until(schedule: Schedule, *, now: datetime) -> datetime | None:
@@ -77,20 +93,7 @@ def _in_zones(
         for zone in zones
     }
     return [
-        _firing(notification, at=at, zone=zone, late=late)
+        Occurrence.of(notification, at=at, zone=zone, late=late)
         for zone, at in sorted(moments.items())
         if at is not None
     ]
-
-
-def _firing(
-    notification: Notification, *, at: datetime, zone: str, late: timedelta | None
-) -> Occurrence:
-    return Occurrence(
-        notification=notification,
-        due_at=at,
-        zone=zone,
-        latest_start_at=None if late is None else at + late,
-        expires_at=at + notification.time_to_live,
-        ledger_day=at.date(),
-    )

@@ -35,7 +35,7 @@ def keep_partitions(*, today: date) -> None:
 
 
 def _first_unfinished() -> date | None:
-    over = [Occurrence.State.FINISHED, Occurrence.State.CANCELLED]
+    over = [Occurrence.State.FINISHED, Occurrence.State.CANCELLED, Occurrence.State.SKIPPED]
     unfinished = [state for state in Occurrence.State.values if state not in over]
     days = Occurrence.objects.filter(state__in=unfinished).order_by("ledger_day")
     return days.values_list("ledger_day", flat=True).first()

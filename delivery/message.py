@@ -1,6 +1,6 @@
 """What a push says, whoever carries it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -74,7 +74,11 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawMessage:
-    """Content in a provider's own form: the payload of one transport, sent as it is."""
+    """Content in a provider's own form: the payload of one transport, sent as it is.
+
+    `{notification}` in its collapse id stands for the notification's id, which nobody knows before
+    the message is stored.
+    """
 
     transport: str
     payload: Json
@@ -99,6 +103,17 @@ class RawMessage:
             collapse_id=stored["collapse_id"],
             headers=stored["headers"],
         )
+
+    def named(self, notification_id: int) -> Self:
+        """Give the message with its notification's id where its collapse id asks for it."""
+        if self.collapse_id is None:
+            return self
+        collapse_id = self.collapse_id.replace(ITS_NOTIFICATION, str(notification_id))
+        return replace(self, collapse_id=collapse_id)
+
+
+ITS_NOTIFICATION = "{notification}"
+"""What stands for the notification's id in the collapse id of a raw message."""
 
 
 class Presented(StrEnum):
@@ -159,3 +174,8 @@ class InAppMessage:
 def read_message(stored: Json) -> Message | RawMessage:
     """Give whichever of the two kinds of push was stored."""
     return RawMessage.from_json(stored) if "raw" in stored else Message.from_json(stored)
+
+
+def named(message: Message | RawMessage, notification_id: int) -> Message | RawMessage:
+    """Give a message as it is sent for one notification; a neutral one says nothing of it."""
+    return message.named(notification_id) if isinstance(message, RawMessage) else message

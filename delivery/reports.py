@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from django.db import connection
-from django.db.models import Count, Min, QuerySet, Sum
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from crm.errors import NotFound
 from crm.models import App
@@ -17,8 +17,8 @@ UNREAD = ("audience", "user_meta", "reporting_meta")
 
 
 def pushes(app: App) -> QuerySet[Notification]:
-    """Give an app's push notifications, newest first."""
-    ours = Notification.objects.filter(app=app, kind=Notification.Kind.PUSH)
+    """Give an app's push notifications, newest first, without those their authors deleted."""
+    ours = Notification.objects.filter(app=app, kind=Notification.Kind.PUSH, deleted_at=None)
     return ours.defer(*UNREAD).order_by("-id")
 
 
@@ -80,7 +80,8 @@ COUNTERS = (
 
 
 OVER = (Occurrence.State.FINISHED, Occurrence.State.CANCELLED, Occurrence.State.SKIPPED)
-BEGUN = (Occurrence.State.PLANNING, Occurrence.State.SENDING, Occurrence.State.FINISHED)
+UNDER_WAY = (Occurrence.State.PLANNING, Occurrence.State.SENDING)
+BEGUN = (*UNDER_WAY, Occurrence.State.FINISHED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +90,7 @@ class Share:
 
     state: str
     due_at: datetime  # the first of them
+    zoned: bool  # whether each is for one zone only
     counts: Mapping[str, int]
 
 
@@ -112,16 +114,40 @@ def _shares(ids: Iterable[int]) -> Mapping[int, Sequence[Share]]:
     found: dict[int, list[Share]] = {id_: [] for id_ in ids}
     firings = Occurrence.objects.filter(notification__in=found).values_list("notification", "state")
     sums = [Sum(name) for name in COUNTERS]
-    for id_, state, first, *counts in firings.annotate(Min("due_at"), *sums):
+    for id_, state, first, zone, *counts in firings.annotate(Min("due_at"), Max("zone"), *sums):
         named = dict(zip(COUNTERS, counts, strict=True))
-        found[id_].append(Share(state=state, due_at=first, counts=named))
+        found[id_].append(Share(state=state, due_at=first, zoned=zone != "", counts=named))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Runs:
+    """How many firings of a notification have begun, and whether one is ahead or under way."""
+
+    occurred: int = 0
+    pending: bool = False
+
+
+def runs(notifications: Iterable[Notification]) -> Mapping[int, Runs]:
+    """Give the runs of each by its id, in one query however many they are.
+
+    `pending` is true from the ask until its one firing has ended, and as long as a series lives.
+    """
+    found = {notification.pk: Runs() for notification in notifications}
+    firings = Occurrence.objects.filter(notification__in=found).values_list("notification")
+    counts = firings.annotate(
+        begun=Count("pk", filter=Q(state__in=BEGUN)),
+        waiting=Count("pk", filter=~Q(state__in=OVER)),
+    )
+    for id_, begun, waiting in counts:
+        found[id_] = Runs(occurred=begun, pending=waiting > 0)
     return found
 
 
 class Standing(StrEnum):
     """Where a firing is, or a notification with all its firings."""
 
-    SCHEDULED = "scheduled"  # nothing has fired yet
+    SCHEDULED = "scheduled"  # nothing has fired yet, or a series waits for its next run
     SENDING = "sending"
     SENT = "sent"  # nothing is left to do; devices may still open it
     CANCELLED = "cancelled"  # before all of it had fired
@@ -172,7 +198,8 @@ def firings(notification: Notification, *, now: datetime) -> Sequence[Firing]:
 
 def _firing(occurrence: Occurrence, *, now: datetime) -> Firing:
     counts = {name: getattr(occurrence, name) for name in COUNTERS}
-    share = Share(state=occurrence.state, due_at=occurrence.due_at, counts=counts)
+    zoned = occurrence.zone != ""
+    share = Share(state=occurrence.state, due_at=occurrence.due_at, zoned=zoned, counts=counts)
     return Firing(
         zone=occurrence.zone,
         due_at=occurrence.due_at,
@@ -188,15 +215,20 @@ def _standing_of(notification: Notification, shares: Sequence[Share], *, now: da
     open_until = notification.zones_open_until
     if not shares and open_until is not None and open_until > now:
         return Standing.SCHEDULED
+    if notification.cancelled_at is None and not any(share.zoned for share in shares):
+        # runs called off in a pause that is over
+        shares = [share for share in shares if share.state != Occurrence.State.CANCELLED]
     return _standing(shares, now=now)
 
 
 def _standing(shares: Sequence[Share], *, now: datetime) -> Standing:
     states = {share.state for share in shares}
+    # the zones of a local send are one sending; the runs of a series are one each
+    begun = BEGUN if any(share.zoned for share in shares) else UNDER_WAY
     if not states.issubset(OVER):
         # one that waits for nothing has begun, whether or not a worker has come to it
         due = any(share.state == Occurrence.State.DUE and share.due_at <= now for share in shares)
-        return Standing.SENDING if due or states.intersection(BEGUN) else Standing.SCHEDULED
+        return Standing.SENDING if due or states.intersection(begun) else Standing.SCHEDULED
     if Occurrence.State.CANCELLED in states:
         return Standing.CANCELLED
     return Standing.SKIPPED if states == {Occurrence.State.SKIPPED} else Standing.SENT

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm.errors import Invalid
-from crm.models import App
+from crm.models import App, User
 from delivery import tasks
 from delivery.audience import Audience
 from delivery.firings import fire, zones_open_until
@@ -37,18 +37,24 @@ class SendNotification:
     time_to_live: timedelta | None = None
     lane: Lane | None = None
     name: str = ""
+    author: User | None = None
 
 
 def send_notification(ask: SendNotification) -> Notification:
     """Store a notification and its firings, and ring once they are safe.
 
-    Raises `Invalid` where the message fits no provider. A lost ring costs one tick.
+    Raises `Invalid` where the message fits no provider. A lost ring costs one tick. Inside a
+    caller's own transaction several are stored together or not at all, and rung for after it.
     """
-    refuse_unfit(ask)
+    refuse_unfit(ask.message)
     now = timezone.now()
     with transaction.atomic():
         notification = Notification.objects.create(
-            app=ask.app, source=ask.source, created_at=now, **asked(ask, now=now)
+            app=ask.app,
+            source=ask.source,
+            author=ask.author,
+            created_at=now,
+            **asked(ask, now=now),
         )
         firings = fire(notification, ask.schedule, now=now)
         ring_once_safe(notification, firings)
@@ -57,17 +63,17 @@ def send_notification(ask: SendNotification) -> Notification:
 
 def ring_once_safe(notification: Notification, firings: Sequence[Occurrence]) -> None:
     """Ring for a firing that waits for nothing as soon as it is committed."""
-    now = [firing.pk for firing in firings if firing.due_at == notification.updated_at]
+    now = [firing.pk for firing in firings if firing.due_at <= notification.updated_at]
     for occurrence_id in now:
         ring = partial(tasks.ring_for_occurrence, occurrence_id, lane=notification.lane)
         transaction.on_commit(ring)
 
 
-def refuse_unfit(ask: SendNotification) -> None:
-    """Raise `Invalid` where no provider would take the message."""
-    if isinstance(ask.message, InAppMessage):
+def refuse_unfit(message: Message | RawMessage | InAppMessage) -> None:
+    """Raise `Invalid` where no provider would take a message."""
+    if isinstance(message, InAppMessage):
         return
-    if (refusal := refusal_of(ask.message)) is not None:
+    if (refusal := refusal_of(message)) is not None:
         raise Invalid(refusal.reason, field=refusal.field)
 
 

@@ -48,15 +48,23 @@ class Notification(models.Model):
     reporting_meta = models.JSONField(default=dict, db_default={})
     user_meta = models.JSONField(default=dict, db_default={})
     lane = models.CharField(max_length=8, choices=Lane.choices)
-    active = models.BooleanField(default=True, db_default=True)
     time_to_live = models.DurationField()  # from each firing; no push is tried after it
     # until then devices may turn up in a zone this local send has no firing for yet
     zones_open_until = models.DateTimeField(null=True)
-    cancelled_at = models.DateTimeField(null=True)
+    cancelled_at = models.DateTimeField(null=True)  # nothing of it fires until it is taken up again
+    deleted_at = models.DateTimeField(
+        null=True
+    )  # its dialect shows it no more, the ledger keeps it
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(deleted_at=None) | models.Q(cancelled_at__isnull=False),
+                name="notification_deleted_is_cancelled",
+            ),
+        ]
         indexes = [
             models.Index(fields=["app", "id"], name="notification_of_app"),
             models.Index(

@@ -1,6 +1,7 @@
 """One firing of a notification."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Self
 
 from django.db import models
 from django.db.models.functions import Now
@@ -45,6 +46,8 @@ class Occurrence(models.Model):
     latest_start_at = models.DateTimeField(null=True)  # taken up later than this, it is skipped
     expires_at = models.DateTimeField()
     ledger_day = models.DateField()  # the ledger partition all its outcomes go to
+    # what it says, where its notification was given another message while this was under way
+    message = models.JSONField(null=True)
     targeted = models.IntegerField(default=0, db_default=0)
     accepted = models.IntegerField(default=0, db_default=0)
     rejected = models.IntegerField(default=0, db_default=0)
@@ -63,6 +66,11 @@ class Occurrence(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["notification", "due_at", "zone"], name="occurrence_fires_once"
+            ),
+            models.UniqueConstraint(
+                fields=["notification", "zone"],
+                condition=models.Q(state="due"),
+                name="occurrence_is_the_one_ahead",
             ),
             models.CheckConstraint(
                 condition=models.Q(
@@ -91,6 +99,22 @@ class Occurrence(models.Model):
 
     def __str__(self) -> str:
         return f"occurrence {self.id} of {self.notification_id}"
+
+    @classmethod
+    def of(
+        cls, notification: Notification, *, at: datetime, zone: str = "", late: timedelta | None
+    ) -> Self:
+        """Give an unsaved firing at a moment; `late` is how much later it may begin."""
+        firing = cls(notification=notification, zone=zone)
+        firing.date(at, late=late)
+        return firing
+
+    def date(self, at: datetime, *, late: timedelta | None) -> None:
+        """Put a firing nobody has taken up at a moment, from which all its deadlines count."""
+        self.due_at = at
+        self.latest_start_at = None if late is None else at + late
+        self.expires_at = at + self.notification.time_to_live
+        self.ledger_day = at.date()
 
     @property
     def settled(self) -> int:

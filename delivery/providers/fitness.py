@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from delivery.message import Message, RawMessage
+from delivery.message import Message, RawMessage, named
 from delivery.providers.apns import payload as apns
 from delivery.providers.contract import Push, Transport
 from delivery.providers.fcm import payload as fcm
@@ -27,7 +27,7 @@ def refusal_of(message: Message | RawMessage) -> Refusal | None:
 def _refusal(message: Message | RawMessage, transport: Transport) -> Refusal | None:
     # the ids are not known yet: the longest ones take the most room
     push = Push(
-        message=message,
+        message=named(message, LARGEST_ID),
         notification_id=LARGEST_ID,
         occurrence_id=LARGEST_ID,
         transport=transport,

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from delivery.models import Batch, Occurrence
 from delivery.models.notification import Lane
+from delivery.scheduling import series
 
 UNREAD = ("notification__filters", "notification__user_meta", "notification__reporting_meta")
 """What a caller said that no push needs: megabytes, where thousands of people are named."""
@@ -19,8 +20,29 @@ def take_occurrence(occurrence_id: int, *, now: datetime) -> Occurrence | None:
     """Give a due occurrence to its one planner; None where another has it or it is not due.
 
     A planner that vanished is followed by the next after `BATCH_LEASE`; planning goes on from the
-    cursor. What should have begun too long ago is skipped.
+    cursor. What should have begun too long ago is skipped. Of a series, the run after this one is
+    stored in the same transaction: whatever happens to this one, that one is ahead.
     """
+    # asked without a lock: with another schedule comes another run ahead, never the same one
+    take = _take_run if series.is_run(occurrence_id) else _take
+    if not take(occurrence_id, now=now):
+        return None
+    ours = Occurrence.objects.select_related("notification").defer(*UNREAD)
+    return ours.filter(pk=occurrence_id).first()
+
+
+@transaction.atomic
+def _take_run(occurrence_id: int, *, now: datetime) -> bool:
+    run = series.lock_run(occurrence_id, now=now)
+    if run is None:
+        return _take(occurrence_id, now=now)
+    series.catch_up(run, now=now)
+    taken = _take(occurrence_id, now=now)
+    series.store_next(run, now=now)
+    return taken
+
+
+def _take(occurrence_id: int, *, now: datetime) -> bool:
     late = Q(state=Occurrence.State.DUE, latest_start_at__lt=now)
     taken = (
         Occurrence.objects.due(now)
@@ -35,9 +57,7 @@ def take_occurrence(occurrence_id: int, *, now: datetime) -> Occurrence | None:
         Occurrence.objects.filter(late, pk=occurrence_id).update(
             state=Occurrence.State.SKIPPED, finished_at=now
         )
-        return None
-    ours = Occurrence.objects.select_related("notification").defer(*UNREAD)
-    return ours.filter(pk=occurrence_id).first()
+    return bool(taken)
 
 
 def give_up_planning(occurrence_id: int) -> None:

@@ -87,7 +87,8 @@ def test_rows_without_a_partition_of_their_own_end_with_their_time_too(settings)
 
 
 @pytest.mark.parametrize("state", ["due", "planning", "sending"])
-def test_what_an_unfinished_firing_has_sent_is_kept_past_its_time(sends, settings, state):
+@pytest.mark.parametrize("end", ["finished", "cancelled", "skipped"])
+def test_what_an_unfinished_firing_has_sent_is_kept_past_its_time(sends, settings, state, end):
     settings.LEDGER_RETENTION = timedelta(days=1)
     ledger.keep_partitions(today=TODAY)
     occurrence = sends.to_everyone()
@@ -98,7 +99,7 @@ def test_what_an_unfinished_firing_has_sent_is_kept_past_its_time(sends, setting
     ledger.keep_partitions(today=TODAY + timedelta(days=20))
     assert Delivery.objects.count() == 2
 
-    Occurrence.objects.filter(pk=occurrence.pk).update(state="finished")
+    Occurrence.objects.filter(pk=occurrence.pk).update(state=end)
     ledger.keep_partitions(today=TODAY + timedelta(days=20))
     assert not Delivery.objects.exists()
 

@@ -12,11 +12,22 @@ from django.utils import timezone
 
 from crm.commands.device_tokens import Death, retire_tokens
 from crm.commands.installs import AssociateUser, RegisterToken
+from crm.errors import Conflict
 from crm.models import DeviceToken, Event, Install, User
 from delivery import dispatch, fanout, outcomes
+from delivery.audience import Audience
+from delivery.commands.amend import (
+    Revision,
+    edit_notification,
+    revise_notification,
+    withdraw_notification,
+)
 from delivery.commands.record_events import DeviceEvent, record_events
-from delivery.models import Batch, Delivery, Occurrence
+from delivery.commands.send import SendNotification, send_notification
+from delivery.message import InAppMessage, Message
+from delivery.models import Batch, Delivery, Notification, Occurrence
 from delivery.providers.contract import Outcome, Verdict
+from delivery.schedule import Schedule
 from delivery.scheduling import claims
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -184,3 +195,202 @@ def test_many_workers_and_ticks_end_a_send_with_one_outcome_each(tokens, sends, 
     assert (occurrence.accepted, occurrence.pending, occurrence.replayed) == (20, 0, 0)
     assert occurrence.state == Occurrence.State.FINISHED
     assert Delivery.objects.count() == 20
+
+
+@pytest.fixture
+def series(sends):
+    """Give the due run of a daily series whose moment has just come."""
+
+    def series(**said):
+        occurrence = sends.to_everyone()
+        at = occurrence.due_at.replace(microsecond=0)
+        schedule = Schedule(at=at, every=timedelta(days=1), **said)
+        Occurrence.objects.filter(pk=occurrence.pk).update(due_at=at)
+        Notification.objects.filter(pk=occurrence.notification_id).update(
+            schedule=schedule.as_json(), source="connectycube"
+        )
+        occurrence.refresh_from_db()
+        return occurrence
+
+    return series
+
+
+def revised(run, **changes):
+    revision = Revision(
+        app=run.notification.app,
+        notification_id=run.notification_id,
+        source="connectycube",
+        **changes,
+    )
+    return lambda: revise_notification(revision) and None
+
+
+def taken_up(run):
+    """Take a run up, and say whether it was there to be taken."""
+    return lambda: claims.take_occurrence(run.pk, now=timezone.now()) is not None
+
+
+def runs_of(run):
+    rows = Occurrence.objects.filter(notification=run.notification_id).order_by("due_at")
+    return list(rows.values_list("state", "due_at"))
+
+
+def test_many_ticks_take_a_run_up_once_and_store_one_after_it(series):
+    for _ in range(10):
+        run = series()
+        now = run.due_at + timedelta(days=3, seconds=1)
+
+        def take(run=run, now=now):
+            return claims.take_occurrence(run.pk, now=now)
+
+        taken = [given for given in at_once(take, take, take, take) if given is not None]
+
+        assert [occurrence.pk for occurrence in taken] == [run.pk]
+        days = timedelta(days=1)
+        assert runs_of(run) == [
+            ("planning", run.due_at + 3 * days),
+            ("due", run.due_at + 4 * days),
+        ]
+
+
+def test_a_run_taken_up_while_its_series_is_paused_leaves_nothing_ahead(series):
+    for _ in range(20):
+        run = series()
+        taken, refused = at_once(taken_up(run), revised(run, active=False))
+        assert refused is None
+        states = ["planning", "cancelled"] if taken else ["cancelled"]
+        assert [state for state, _ in runs_of(run)] == states
+
+
+def test_a_run_taken_up_while_its_series_moves_has_one_ahead_on_the_new_grid(series):
+    for _ in range(20):
+        run = series()
+        at = run.due_at + timedelta(hours=1)
+        schedule = Schedule(at=at, every=timedelta(days=7))
+        taken, refused = at_once(taken_up(run), revised(run, schedule=schedule))
+        assert refused is None
+        assert runs_of(run) == [("planning", run.due_at)] * taken + [("due", at)]
+
+
+def test_a_send_moved_while_it_is_taken_up_fires_once_or_then(sends):
+    for _ in range(20):
+        run = sends.to_everyone()
+        at = run.due_at.replace(microsecond=0)
+        Occurrence.objects.filter(pk=run.pk).update(due_at=at)
+        Notification.objects.filter(pk=run.notification_id).update(
+            schedule=Schedule(at=at).as_json(), source="connectycube"
+        )
+        later = Schedule(at=at + timedelta(hours=1))
+        taken, refused = at_once(taken_up(run), revised(run, schedule=later))
+        assert refused is None
+        assert runs_of(run) == [("planning", at)] * taken + [("due", later.at)]
+
+
+def test_pausing_and_taking_up_at_once_from_many_sides_ends_in_one_of_the_two(series):
+    run = series()
+    Occurrence.objects.update(due_at=run.due_at + timedelta(days=1))
+    for _ in range(10):
+        given = at_once(
+            revised(run, active=False),
+            revised(run, active=True),
+            revised(run, active=False),
+            revised(run, active=True),
+        )
+        assert given == [None] * 4
+        assert runs_of(run) in (
+            [("due", run.due_at + timedelta(days=1))],
+            [("cancelled", run.due_at + timedelta(days=1))],
+        )
+
+
+def test_what_is_over_and_asked_for_from_many_sides_at_once_is_sent_again_once(series):
+    run = series(until=timezone.now())
+    Occurrence.objects.update(state="finished")
+
+    assert at_once(*[revised(run, active=True)] * 4) == [None] * 4
+
+    assert [state for state, _ in runs_of(run)] == ["finished", "due"]
+
+
+def test_a_series_withdrawn_while_it_is_taken_up_has_nothing_ahead(series):
+    for _ in range(20):
+        run = series()
+
+        def withdraw(run=run):
+            withdraw_notification(
+                app=run.notification.app,
+                notification_id=run.notification_id,
+                source="connectycube",
+            )
+
+        taken, refused = at_once(taken_up(run), withdraw)
+        assert refused is None
+        states = ["planning", "cancelled"] if taken else ["cancelled"]
+        assert [state for state, _ in runs_of(run)] == states
+
+
+def test_other_words_given_while_a_run_is_planned_are_for_the_next(tokens, series, settings):
+    settings.PLAN_PAGE, settings.BATCH_SIZE = 3, 2
+    for _ in range(5):
+        run = series()
+        anew = Message(title="Anew", body="World")
+        given = at_once(
+            lambda run=run: sum(fanout.plan_batches(run.pk)), revised(run, message=anew)
+        )
+        assert given[0] > 0
+        said = {
+            dispatch.push_of(batch).message.title
+            for batch in Batch.objects.filter(occurrence=run).select_related(
+                "occurrence__notification"
+            )
+        }
+        # all of it in the words there were when it began
+        assert said in ({"Hello"}, {"Anew"})
+
+
+def test_workers_and_changes_of_mind_together_end_every_run(tokens, series):
+    """Planners, workers and revisions lock in one order: none waits for ever, nothing is lost."""
+    run = series()
+
+    def work():
+        for _ in range(20):
+            for due in Occurrence.objects.due(timezone.now()):
+                list(fanout.plan_batches(due.pk))
+            while dispatch.deliver_next("bulk"):
+                pass
+
+    def minds():
+        for turn in range(10):
+            revised(run, message=Message(title=f"{turn}", body="World"))()
+            revised(run, active=False)()
+            revised(run, active=True)()
+
+    assert at_once(work, work, minds, minds) == [None] * 4
+    work()
+    states = [state for state, _ in runs_of(run)]
+    assert states.count("due") == 1
+    assert set(states) <= {"finished", "due", "cancelled"}
+    for occurrence in Occurrence.objects.filter(state="finished"):
+        assert (occurrence.accepted, occurrence.pending, occurrence.replayed) == (20, 0, 0)
+
+
+def test_an_in_app_message_edited_while_it_is_planned_blocks_nobody(app, phones, settings):
+    settings.PLAN_PAGE = 2
+    with transaction.atomic():
+        for number in range(10):
+            phones.install(f"I-{number}", user=f"user {number}")
+    ask = SendNotification(
+        app=app,
+        source=Notification.Source.KUMULOS,
+        message=InAppMessage(template_uid="t", content={}),
+        audience=Audience(everyone=True),
+    )
+    for _ in range(10):
+        notification = send_notification(ask)
+        run = notification.occurrences.get()
+        planned, edited = at_once(
+            lambda run=run: sum(fanout.plan_batches(run.pk)),
+            lambda id_=notification.pk: edit_notification(ask, notification_id=id_) and None,
+        )
+        assert planned == 0
+        assert edited is None or isinstance(edited, Conflict)
