@@ -85,8 +85,11 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # -- web
-# memory-hard, and a tenth of a second where Django's default takes half of one
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+# the first makes new ones: memory-hard, and cheaper here than Django's own first choice
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 KEY_CACHE = env.seconds("GATEWAY_KEY_CACHE", 5, at_least=0)  # a revoked key works so long
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],

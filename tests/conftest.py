@@ -24,6 +24,12 @@ from delivery.providers.memory import Memory
 TOPIC = "com.example.app"
 
 
+@pytest.fixture(autouse=True)
+def cheap_passwords(settings):
+    """Hash as in production, with less work: hundreds of people sign up here."""
+    settings.PASSWORD_HASHERS = ["tests.cheap_hasher.CheapScrypt"]
+
+
 @pytest.fixture(scope="session")
 def web():
     """Give the web stack as it runs, built once: it looks for static files in every app."""
