@@ -1,0 +1,1 @@
+"""The ConnectyCube dialect, complete; delete the folder and it is gone."""
