@@ -7,6 +7,7 @@ DomainError
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 
 class DomainError(Exception):
@@ -15,6 +16,14 @@ class DomainError(Exception):
     def __init__(self, reason: str, *, field: str = "") -> None:
         super().__init__(f"{field}: {reason}" if field else reason)
         self.reasons: Mapping[str, Sequence[str]] = {field: [reason]}
+
+    @classmethod
+    def of(cls, reasons: Mapping[str, Sequence[str]]) -> Self:
+        """Give one refusal for all these reasons, of which there is at least one."""
+        (field, why), *_ = reasons.items()
+        error = cls(why[0], field=field)
+        error.reasons = reasons
+        return error
 
 
 class Invalid(DomainError):

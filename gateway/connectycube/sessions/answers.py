@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.fields import Field
 
-from gateway.connectycube.users.answers import UserObject
+from gateway.connectycube.users.responses import UserFields
 
 Fields = dict[str, Field[Any, Any, Any, Any]]
 
@@ -53,7 +53,7 @@ class SessionObject(serializers.Serializer[Any]):
             "ts": serializers.IntegerField(),
             "created_at": serializers.CharField(),
             "updated_at": serializers.CharField(),
-            "user": UserObject(required=False),
+            "user": UserFields(required=False),
         }
 
 

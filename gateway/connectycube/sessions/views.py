@@ -35,7 +35,7 @@ from gateway.connectycube.sessions.requests import (
     read_session,
 )
 from gateway.connectycube.sessions.responses import session_body
-from gateway.connectycube.users.answers import UserAnswer
+from gateway.connectycube.users.responses import UserAnswer
 from gateway.connectycube.users.responses import user_body
 from gateway.connectycube.viewset import ApplicationViewSet
 

@@ -1,0 +1,1 @@
+"""People who sign up, and everybody else as others may look them up (contracts/connectycube §5)."""
