@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from delivery.audience import Audience
-from delivery.targeting.members import joined, members
+from delivery.targeting.members import members
 from delivery.targeting.query import Query
 from delivery.targeting.zones import UNKNOWN
 
@@ -59,11 +59,10 @@ def reachable(
     if audience.everyone:
         return _tokens("crm_devicetoken t", app_id, local)
     sql, params = members(audience, app_id=app_id, now=now)
-    by_install = "m JOIN crm_devicetoken t ON t.install_id = m.install_id"
-    by_user = "m JOIN crm_devicetoken t ON t.user_id = m.user_id AND t.install_id IS NULL"
-    both = [_tokens(by_install, app_id, local), _tokens(by_user, app_id, local)]
-    union, names = joined(" UNION ", both)
-    return f"WITH m AS MATERIALIZED ({sql}) {union}", [*params, *names]
+    each = f"SELECT DISTINCT install_id FROM ({sql}) named"
+    source = f"({each}) m JOIN crm_devicetoken t ON t.install_id = m.install_id"
+    tokens, names = _tokens(source, app_id, local)
+    return tokens, [*params, *names]
 
 
 def _tokens(source: str, app_id: int, local: Query) -> Query:
