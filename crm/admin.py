@@ -63,7 +63,7 @@ class InstallAdmin(admin.ModelAdmin):
 class DeviceTokenAdmin(admin.ModelAdmin):
     list_display = ["id", "app", "transport", "environment", "topic", "state", "state_reason"]
     list_filter = ["transport", "state"]
-    raw_id_fields = ["app", "install", "user"]
+    raw_id_fields = ["app", "install"]
     exclude = ["value"]
     readonly_fields = ["value_digest"]
     list_select_related = ["app"]

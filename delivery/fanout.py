@@ -15,7 +15,7 @@ from delivery.models import Notification, Occurrence
 from delivery.scheduling.claims import finish_occurrence, give_up_planning, take_occurrence
 from delivery.targeting.credentials import FITTING
 from delivery.targeting.query import Query
-from delivery.targeting.resolve import Clock, inboxes, reachable
+from delivery.targeting.resolve import Clock, inboxes, reachable, walks
 
 log = logging.getLogger(__name__)
 
@@ -124,8 +124,9 @@ def audience_of(occurrence: Occurrence, *, now: datetime) -> Query:
 def _is_walk(occurrence: Occurrence) -> bool:
     """Say whether pages come from a walk along an index, which may begin anywhere."""
     notification = occurrence.notification
-    everyone = notification.audience.get("everyone", False)
-    return everyone and not occurrence.zone and notification.kind == Notification.Kind.PUSH
+    if occurrence.zone or notification.kind != Notification.Kind.PUSH:
+        return False
+    return walks(Audience.from_json(notification.audience))
 
 
 def _keep(occurrence: Occurrence, query: Query) -> Query:

@@ -11,7 +11,13 @@ from django.utils import timezone
 
 from crm.commands.apps import NewApp, create_app
 from crm.commands.device_tokens import Address, register_token
-from crm.commands.installs import AssociateUser, change_install, recognise_install
+from crm.commands.installs import (
+    AssociateUser,
+    change_install,
+    recognise_install,
+    recognise_user,
+)
+from crm.commands.user_devices import UserDevice, subscribe_device
 from crm.models import App, DeviceToken, Install
 from delivery.audience import Audience
 from delivery.commands.credentials import Kind
@@ -80,6 +86,16 @@ class Phones:
             change_install(install, AssociateUser(user_uid=user))
             install.save()
         return install
+
+    def subscribe(
+        self, user: str, *, udid: str = "udid", platform: str = "ios", **said: str
+    ) -> DeviceToken:
+        """Give the token of a ConnectyCube device, registered now by a session of the user."""
+        device = UserDevice(recognise_user(app=self.app, uid=user), udid, platform)
+        address = {"transport": "apns", "environment": "production", "topic": TOPIC, **said}
+        value = address.pop("value", f"{address['transport']}-{user}-{udid}")
+        [token] = subscribe_device(device, [Address(value=value, **address)])
+        return token
 
     def many(self, count: int, *, transport: str = "apns") -> list[DeviceToken]:
         """Give the tokens of `count` installs."""

@@ -27,6 +27,15 @@ UPDATE crm_devicetoken t
   FROM dead WHERE t.id = dead.id
 """
 
+# in one order, too; two callers with the same new address wait for each other
+HOLD = """
+SELECT pg_advisory_xact_lock(key) FROM (
+    SELECT DISTINCT hashtextextended(value, %s) AS key FROM unnest(%s::text[]) value ORDER BY key
+) keys
+"""
+
+REGISTERED_ELSEWHERE = "registered elsewhere"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Address:
@@ -47,7 +56,8 @@ def register_token(
     keeps its token, and two owners would mean two copies of each push (contracts/kumulos §2.1).
     """
     now = timezone.now()
-    known = _lock_known(install, address)
+    living = ~Q(state=DeviceToken.State.DEAD)
+    known = lock_known(install, values=[address.value], own=living)
     [token] = DeviceToken.objects.bulk_create(
         [
             DeviceToken(
@@ -67,7 +77,6 @@ def register_token(
         unique_fields=["app", "value_digest", "transport", "environment", "topic"],
         update_fields=[
             "install",
-            "user",
             "details",
             "enabled",
             "state",
@@ -78,30 +87,31 @@ def register_token(
     )
     others = [other for other in known if other.pk != token.pk]
     elsewhere = [o.pk for o in others if (o.transport, o.value) == (token.transport, token.value)]
-    own = [o.pk for o in others if o.install_id == install.pk and o.user_id is None]
+    own = [o.pk for o in others if o.install_id == install.pk]
     if elsewhere:
-        _retire(DeviceToken.objects.filter(pk__in=elsewhere), "registered elsewhere", now)
+        retire(DeviceToken.objects.filter(pk__in=elsewhere), REGISTERED_ELSEWHERE, now)
     if own:
-        _retire(DeviceToken.objects.filter(pk__in=own), "replaced by the device", now)
+        retire(DeviceToken.objects.filter(pk__in=own), "replaced by the device", now)
     return token
 
 
-def _lock_known(install: Install, address: Address) -> list[DeviceToken]:
-    """Give what is known of this install and of this value, locked in key order.
+def lock_known(install: Install, *, values: Sequence[str], own: Q) -> list[DeviceToken]:
+    """Give what is known of these values, and what of the install's own fits, locked in key order.
 
     Providers' verdicts lock many tokens, devices swap theirs: all in the same order, or they block
-    each other.
+    each other. The values are held first: what nobody has registered yet is no row to lock.
     """
-    same_value = Q(value_digest=MD5(Value(address.value)), value=address.value)
-    own = Q(install=install) & ~Q(state=DeviceToken.State.DEAD)
-    known = DeviceToken.objects.filter(own | same_value, app_id=install.app_id)
-    locked = known.order_by("pk").select_for_update(no_key=True)
-    return list(locked.only("transport", "value", "install_id", "user_id"))
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD, [install.app_id, list(values)])
+    digests = [MD5(Value(value)) for value in values]
+    same_value = Q(value_digest__in=digests, value__in=values)
+    known = DeviceToken.objects.filter(Q(own, install=install) | same_value, app_id=install.app_id)
+    return list(known.order_by("pk").select_for_update(no_key=True))
 
 
 def drop_tokens(install: Install, *, reason: str) -> None:
     """Forget how to reach an install until it registers again."""
-    _retire(install.device_tokens.all(), reason, timezone.now())
+    retire(install.device_tokens.all(), reason, timezone.now())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +137,7 @@ def retire_tokens(deaths: Sequence[Death]) -> int:
         return int(cursor.rowcount)
 
 
-def _retire(tokens: QuerySet[DeviceToken], reason: str, now: datetime) -> int:
+def retire(tokens: QuerySet[DeviceToken], reason: str, now: datetime) -> int:
+    """Call these tokens dead, those that are not, and give how many."""
     alive = tokens.exclude(state=DeviceToken.State.DEAD)
     return alive.update(state=DeviceToken.State.DEAD, state_reason=reason, state_changed_at=now)

@@ -5,7 +5,6 @@ from django.db.models.functions import MD5, Now
 
 from crm.models.app import App
 from crm.models.install import Install
-from crm.models.user import User
 
 
 class DeviceTokenQuerySet(models.QuerySet["DeviceToken"]):
@@ -19,7 +18,8 @@ class DeviceTokenQuerySet(models.QuerySet["DeviceToken"]):
 class DeviceToken(models.Model):
     """A provider's name for one app on one device; ConnectyCube calls it a subscription.
 
-    A token has one owner at a time: seen from a second install or user it moves there.
+    It belongs to one install at a time, and through it to that install's current user: seen from a
+    second install it moves there.
     It dies only by a provider's proof and comes back when a device registers it again.
     """
 
@@ -39,11 +39,7 @@ class DeviceToken(models.Model):
     # ConnectyCube subscriptions carry it in a signed 32-bit integer
     id = models.AutoField(primary_key=True)
     app = models.ForeignKey(App, models.CASCADE, related_name="device_tokens")
-    install = models.ForeignKey(Install, models.CASCADE, null=True, related_name="device_tokens")
-    # only of a token without an install: an install's tokens are its current user's
-    user = models.ForeignKey(
-        User, models.CASCADE, null=True, related_name="device_tokens", db_index=False
-    )
+    install = models.ForeignKey(Install, models.CASCADE, related_name="device_tokens")
     transport = models.CharField(max_length=16)
     environment = models.CharField(max_length=16)
     topic = models.CharField(max_length=255, default="", db_default="")
@@ -68,10 +64,6 @@ class DeviceToken(models.Model):
                 fields=["app", "value_digest", "transport", "environment", "topic"],
                 name="device_token_address_unique",
             ),
-            models.CheckConstraint(
-                condition=models.Q(install__isnull=False) | models.Q(user__isnull=False),
-                name="device_token_has_an_owner",
-            ),
         ]
         indexes = [
             # the one index fan-out walks: reachable addresses of an app in key order
@@ -80,11 +72,6 @@ class DeviceToken(models.Model):
                 include=["transport", "environment", "topic"],
                 condition=models.Q(state="alive", enabled=True),
                 name="device_token_reachable",
-            ),
-            models.Index(
-                fields=["user"],
-                condition=models.Q(user__isnull=False),
-                name="device_token_of_user",
             ),
         ]
 

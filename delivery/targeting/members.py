@@ -1,23 +1,43 @@
 """Audience → the query for the people and installs it names."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from delivery.audience import Audience
 from delivery.targeting import segments
 from delivery.targeting.query import Query
 
+PEOPLE = """
+SELECT u.id AS user_id, i.id AS install_id
+  FROM crm_user u LEFT JOIN crm_install i ON i.user_id = u.id
+ WHERE u.app_id = %s AND """
+"""Users and all installs whose current user they are."""
+
+MOST_USERS = 2**31 - 1
+NUMBER = re.compile(r"-?[0-9]{1,19}")
+NUMBERS = range(-(2**63), 2**63)
+"""What the columns can hold; anything else is nobody's."""
+
 
 def members(audience: Audience, *, app_id: int, now: datetime) -> Query:
     """Give SQL for the (user_id, install_id) pairs an audience names, each once or more.
 
-    `install_id` is NULL for a user without installs. Not for an audience of everyone.
+    `install_id` is NULL for a user without installs; `user_id` is the install's current user. Not
+    for an audience of everybody. Who is excluded by a tag is still among them.
     """
     parts: list[Query] = []
     if audience.install_uids:
         parts.append(_installs(app_id, audience.install_uids))
     if audience.user_uids:
         parts.append(_users(app_id, audience.user_uids))
+    if audience.user_ids:
+        parts.append(_known(app_id, audience.user_ids))
+    if audience.external_ids:
+        parts.append(_external(app_id, audience.external_ids))
+    if audience.tagged:
+        parts.append(_tagged(app_id, audience))
     if audience.grouped:
         parts.append(_groups(audience, app_id, now))
     return joined(" UNION ALL ", parts)
@@ -36,13 +56,33 @@ def _installs(app_id: int, uids: Sequence[str]) -> Query:
 
 
 def _users(app_id: int, uids: Sequence[str]) -> Query:
-    """Give users and all installs whose current user they are."""
-    return (
-        """SELECT u.id AS user_id, i.id AS install_id
-             FROM crm_user u LEFT JOIN crm_install i ON i.user_id = u.id
-            WHERE u.app_id = %s AND u.uid = ANY(%s)""",
-        [app_id, list(uids)],
-    )
+    return PEOPLE + "u.uid = ANY(%s)", [app_id, list(uids)]
+
+
+def _known(app_id: int, ids: Sequence[int]) -> Query:
+    possible = [one for one in ids if 0 < one <= MOST_USERS]
+    return PEOPLE + "u.id = ANY(%s::int[])", [app_id, possible]
+
+
+def _external(app_id: int, ids: Sequence[str]) -> Query:
+    """Give users by a name of the caller's, or by the number the caller gave them.
+
+    Asked apart: under one OR the database would read every user of the app.
+    """
+    numbers = [int(one) for one in ids if NUMBER.fullmatch(one) and int(one) in NUMBERS]
+    by_name = PEOPLE + "u.uid = ANY(%s) AND NOT u.uid_is_ours"
+    by_number = PEOPLE + "u.external_user_id = ANY(%s::bigint[])"
+    return f"{by_name} UNION ALL {by_number}", [app_id, list(ids), app_id, numbers]
+
+
+def _tagged(app_id: int, audience: Audience) -> Query:
+    """Give who has any of the ones and each of the others, as far as they are named."""
+    sql, params = PEOPLE + "true", list[Any]([app_id])
+    if audience.any_tags:
+        sql, params = f"{sql} AND u.tags && %s::text[]", [*params, list(audience.any_tags)]
+    if audience.all_tags:
+        sql, params = f"{sql} AND u.tags @> %s::text[]", [*params, list(audience.all_tags)]
+    return sql, params
 
 
 def _groups(audience: Audience, app_id: int, now: datetime) -> Query:

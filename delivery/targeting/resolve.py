@@ -2,19 +2,33 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from delivery.audience import Audience
-from delivery.targeting.members import joined, members
+from django.db import connection
+
+from delivery.audience import Audience, Devices
+from delivery.targeting.members import members
 from delivery.targeting.query import Query
 from delivery.targeting.zones import UNKNOWN
 
-PUSHABLE = ["apns", "fcm"]
-"""Transports an ordinary message goes to; a VoIP address only ever gets calls."""
+ORDINARY = Devices(transports=("apns", "fcm"))
+"""Where a message goes that names no devices; a VoIP address only ever gets calls."""
 
 TOKENS = """
 SELECT t.id, t.transport, t.environment, t.topic
   FROM {source} LEFT JOIN crm_install i ON i.id = t.install_id
- WHERE t.app_id = %s AND t.state = 'alive' AND t.enabled AND t.transport = ANY(%s)
+ WHERE t.app_id = %s AND t.state = 'alive' AND t.enabled
+"""
+
+OTHER = """
+SELECT 1 FROM crm_install theirs JOIN crm_devicetoken other ON other.install_id = theirs.id
+ WHERE theirs.user_id = i.user_id AND other.app_id = %s AND other.state = 'alive'
+   AND other.enabled AND other.transport = %s
+"""
+
+OUT = """
+SELECT 1 FROM crm_user tagged
+ WHERE tagged.id = {user} AND tagged.app_id = %s AND tagged.tags && %s::text[]
 """
 
 EVERYBODY = """
@@ -55,20 +69,66 @@ def reachable(
     One row per token however often it is named; unknown names reach nobody. No order is promised.
     With a clock, only devices in its zone, and of those that moved there none that was sent to.
     """
-    local = _local(clock, app_id) if clock else ("", [])
-    if audience.everyone:
-        return _tokens("crm_devicetoken t", app_id, local)
-    sql, params = members(audience, app_id=app_id, now=now)
-    by_install = "m JOIN crm_devicetoken t ON t.install_id = m.install_id"
-    by_user = "m JOIN crm_devicetoken t ON t.user_id = m.user_id AND t.install_id IS NULL"
-    both = [_tokens(by_install, app_id, local), _tokens(by_user, app_id, local)]
-    union, names = joined(" UNION ", both)
-    return f"WITH m AS MATERIALIZED ({sql}) {union}", [*params, *names]
+    tokens, params = _tokens(audience, app_id=app_id, now=now)
+    local, zone = _local(clock, app_id) if clock else ("", [])
+    return tokens + local, [*params, *zone]
 
 
-def _tokens(source: str, app_id: int, local: Query) -> Query:
-    condition, params = local
-    return TOKENS.format(source=source) + condition, [app_id, PUSHABLE, *params]
+def reaches_anybody(audience: Audience, *, app_id: int, now: datetime) -> bool:
+    """Say whether a send right now would reach at least one device.
+
+    The first one found is enough, so nothing is looked up in full to see that names differ.
+    """
+    sql, params = _tokens(audience, app_id=app_id, now=now, once=False)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} LIMIT 1", params)
+        return cursor.fetchone() is not None
+
+
+def walks(audience: Audience) -> bool:
+    """Say whether the reachable tokens may be read along the index fan-out has, from any of them.
+
+    What is said of the user of a token is looked up elsewhere, and for every page again.
+    """
+    devices = audience.devices
+    of_users = audience.except_tags or (devices is not None and devices.unless_transport)
+    return audience.everybody and not of_users
+
+
+def _tokens(audience: Audience, *, app_id: int, now: datetime, once: bool = True) -> Query:
+    source, named = "crm_devicetoken t", list[Any]()
+    if not audience.everybody:
+        sql, named = members(audience, app_id=app_id, now=now)
+        members_once = f"SELECT DISTINCT install_id FROM ({sql}) named" if once else sql
+        source = f"({members_once}) m JOIN crm_devicetoken t ON t.install_id = m.install_id"
+    condition, params = _conditions(audience, app_id)
+    return TOKENS.format(source=source) + condition, [*named, app_id, *params]
+
+
+def _conditions(audience: Audience, app_id: int) -> Query:
+    devices = audience.devices or ORDINARY
+    sql, params = " AND t.transport = ANY(%s)", list[Any]([list(devices.transports)])
+    if devices.environment:
+        sql, params = f"{sql} AND t.environment = %s", [*params, devices.environment]
+    if devices.unless_transport:
+        other, which = _reached_by(devices, app_id)
+        sql, params = f"{sql} AND NOT EXISTS ({other})", [*params, *which]
+    if audience.except_tags:
+        out, who = _excepted("i.user_id", audience, app_id)
+        sql, params = f"{sql} AND NOT EXISTS ({out})", [*params, *who]
+    return sql, params
+
+
+def _reached_by(devices: Devices, app_id: int) -> Query:
+    """Give SQL for whether the user has a reachable token of a transport, in one environment."""
+    if devices.environment:
+        which = [app_id, devices.unless_transport, devices.environment]
+        return f"{OTHER} AND other.environment = %s", which
+    return OTHER, [app_id, devices.unless_transport]
+
+
+def _excepted(user: str, audience: Audience, app_id: int) -> Query:
+    return OUT.format(user=user), [app_id, list(audience.except_tags)]
 
 
 def _local(clock: Clock, app_id: int) -> Query:
@@ -92,10 +152,13 @@ def inboxes(audience: Audience, *, app_id: int, now: datetime, clock: Clock | No
     Whoever refused in-app messages is left out. Everyone means whoever is signed in somewhere or
     known by name; with a clock, whoever has a device in its zone.
     """
-    if audience.everyone:
-        sql, params = EVERYBODY, [app_id]
+    if audience.everybody:
+        sql, params = EVERYBODY, list[Any]([app_id])
     else:
         sql, params = members(audience, app_id=app_id, now=now)
+    if audience.except_tags:
+        out, who = _excepted("named.user_id", audience, app_id)
+        sql, params = f"SELECT * FROM ({sql}) named WHERE NOT EXISTS ({out})", [*params, *who]
     zone, names = _in_zone(clock.zone) if clock else ("true", [])
     return (
         f"""SELECT DISTINCT u.id FROM ({sql}) m JOIN crm_user u ON u.id = m.user_id

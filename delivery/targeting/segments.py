@@ -17,28 +17,25 @@ OPENED = """SELECT o.{who} FROM delivery_notification n
   JOIN delivery_open o ON o.notification_id = n.id
  WHERE n.app_id = %s AND n.id = ANY(%s::int[])"""
 
-ACCEPTED = """SELECT {who} FROM delivery_notification n
-  JOIN delivery_occurrence o ON o.notification_id = n.id
-       AND (o.finished_at IS NULL OR o.finished_at >= %s)
-  JOIN delivery_delivery d ON d.day = o.ledger_day AND d.occurrence_id = o.id
-       AND d.at >= %s AND d.verdict = 'accepted' AND d.day >= ({first_day})"""
-
 # outcomes go to the day their firing was due; partitions of earlier days are not even opened
 FIRST_DAY = """SELECT min(o.ledger_day) FROM delivery_notification n
   JOIN delivery_occurrence o ON o.notification_id = n.id
        AND (o.finished_at IS NULL OR o.finished_at >= %s)
  WHERE n.app_id = %s"""
 
+ACCEPTED = f"""SELECT d.install_id FROM delivery_notification n
+  JOIN delivery_occurrence o ON o.notification_id = n.id
+       AND (o.finished_at IS NULL OR o.finished_at >= %s)
+  JOIN delivery_delivery d ON d.day = o.ledger_day AND d.occurrence_id = o.id
+       AND d.at >= %s AND d.verdict = 'accepted' AND d.day >= ({FIRST_DAY})
+ WHERE n.app_id = %s"""
+
 COUNT = """
-WITH m AS MATERIALIZED ({members}), t AS (
-    SELECT t.id FROM m JOIN crm_devicetoken t ON t.install_id = m.install_id WHERE {reachable}
-     UNION
-    SELECT t.id FROM m JOIN crm_devicetoken t ON t.user_id = m.user_id WHERE {reachable}
-)
+WITH m AS MATERIALIZED ({members})
 SELECT (SELECT count(DISTINCT user_id) FROM m), (SELECT count(install_id) FROM m),
-       (SELECT count(*) FROM t)
+       (SELECT count(*) FROM m JOIN crm_devicetoken t ON t.install_id = m.install_id
+         WHERE t.app_id = %s AND t.state = 'alive' AND t.enabled AND t.transport IN ('apns', 'fcm'))
 """
-REACHABLE = "t.app_id = %s AND t.state = 'alive' AND t.enabled AND t.transport IN ('apns', 'fcm')"
 
 
 class Counts(NamedTuple):
@@ -68,8 +65,7 @@ def count(rule: Rule, *, app_id: int, now: datetime) -> Counts:
     """Give how many a rule is true of now."""
     sql, params = compile_rule(rule, app_id=app_id, now=now, pushes=Ledger())
     with connection.cursor() as cursor:
-        whole = COUNT.format(members=sql, reachable=REACHABLE)
-        cursor.execute(whole, [*params, app_id, app_id])
+        cursor.execute(COUNT.format(members=sql), [*params, app_id])
         return Counts(*cursor.fetchone())
 
 
@@ -83,17 +79,5 @@ class Ledger:
         return f"(i.id IN ({by_install}) OR u.uid IN ({by_user}))", [*params, *params]
 
     def received(self, *, since: datetime, app_id: int) -> Query:
-        """Give the condition that a provider accepted a push for this install.
-
-        A device without an install is its user's.
-        """
-        by_install, by_user = (
-            ACCEPTED.format(who=who, first_day=FIRST_DAY) for who in ("d.install_id", "t.user_id")
-        )
-        by_install += " WHERE n.app_id = %s"
-        by_user += """ AND d.install_id IS NULL
-          JOIN crm_devicetoken t ON t.id = d.token_id WHERE n.app_id = %s"""
-        return (
-            f"(i.id IN ({by_install}) OR u.id IN ({by_user}))",
-            [since, since, since, app_id, app_id] * 2,
-        )
+        """Give the condition that a provider accepted a push for this install."""
+        return f"i.id IN ({ACCEPTED})", [since, since, since, app_id, app_id]

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from crm.models import Channel, ChannelSubscription, Install, Segment, User
 from delivery import fanout
-from delivery.audience import Audience
+from delivery.audience import Audience, Devices
 from delivery.commands.send import SendNotification, send_notification
 from delivery.message import InAppMessage
 from delivery.models import Batch, InboxItem, Notification, Occurrence, ProviderCredential
@@ -186,6 +186,34 @@ def test_a_planner_that_stopped_between_pages_goes_on_at_the_cursor(phones, send
 
     assert sorted(i for b in Batch.objects.all() for i in b.token_ids) == [t.pk for t in tokens]
     assert occurrence.targeted == 9
+
+
+@pytest.mark.parametrize("unless", ["", "apns_voip"])
+def test_a_broadcast_to_some_devices_is_planned_page_by_page(phones, sends, settings, unless):
+    settings.PLAN_PAGE = 3
+    tokens = phones.many(7)
+    phones.many(5, transport="fcm")
+    called = phones.subscribe("mark")
+    phones.subscribe("mark", transport="apns_voip")
+    phones.subscribe("anna", environment="development")
+    devices = Devices(transports=("apns",), environment="production", unless_transport=unless)
+
+    plan(sends.to(Audience(everyone=True, devices=devices)))
+
+    wanted = tokens if unless else [*tokens, called]
+    assert sorted(i for b in Batch.objects.all() for i in b.token_ids) == [t.pk for t in wanted]
+
+
+def test_everybody_but_the_tagged_is_planned_page_by_page(phones, sends, settings):
+    settings.PLAN_PAGE = 3
+    tokens = phones.many(8)
+    for token in tokens[::2]:
+        User.objects.filter(pk=token.install.user_id).update(tags=["quiet"])
+
+    plan(sends.to(Audience(except_tags=("quiet",))))
+
+    planned = sorted(i for b in Batch.objects.all() for i in b.token_ids)
+    assert planned == [t.pk for t in tokens[1::2]]
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """Two at once: threads with connections of their own against the real database."""
 
-import threading
-from collections.abc import Callable
-from contextlib import closing
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from crm.commands.device_tokens import Death, retire_tokens
@@ -29,10 +26,9 @@ from delivery.models import Batch, Delivery, Notification, Occurrence
 from delivery.providers.contract import Outcome, Verdict
 from delivery.schedule import Schedule
 from delivery.scheduling import claims
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-PATIENCE = 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -40,28 +36,6 @@ def _no_rows_left(transactional_db):
     """Empty the ledger afterwards: its table is not Django's to flush."""
     yield
     Delivery.objects.all().delete()
-
-
-def at_once(*works: Callable[[], object]) -> list[object]:
-    """Run each in a thread of its own, begin together, and give what they gave or raised."""
-    start, given = threading.Barrier(len(works)), dict.fromkeys(range(len(works)))
-
-    def run(number: int) -> None:
-        with closing(connection):
-            try:
-                connection.ensure_connection()
-                start.wait(PATIENCE)
-                given[number] = works[number]()
-            except Exception as error:  # noqa: BLE001 - the test looks at it
-                given[number] = error
-
-    threads = [threading.Thread(target=run, args=(n,), daemon=True) for n in given]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE)
-    assert not any(thread.is_alive() for thread in threads)
-    return list(given.values())
 
 
 @pytest.fixture

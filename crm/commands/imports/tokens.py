@@ -38,7 +38,6 @@ SELECT i.app_id, i.id, said.transport, said.environment, said.topic, 'token', sa
  ORDER BY said.install_uid
 ON CONFLICT (app_id, value_digest, transport, environment, topic) DO UPDATE SET
     install_id = EXCLUDED.install_id,
-    user_id = NULL,
     enabled = EXCLUDED.enabled,
     details = EXCLUDED.details,
     state = 'alive',
@@ -51,6 +50,7 @@ ON CONFLICT (app_id, value_digest, transport, environment, topic) DO UPDATE SET
         OR old.state_changed_at < EXCLUDED.registered_at)
 """
 
+# one address an install is the rule of those in the file; others may have several side by side
 SUPERSEDE = """
 WITH touched AS (
     SELECT t.* FROM said
@@ -64,7 +64,9 @@ WITH touched AS (
     SELECT id, rank() OVER (PARTITION BY transport, value ORDER BY registered_at DESC, id DESC)
                > 1 AS elsewhere,
            rank() OVER (PARTITION BY install_id ORDER BY registered_at DESC, id DESC)
-               > 1 AND user_id IS NULL AS replaced
+               > 1 AND install_id IN (
+               SELECT i.id FROM said
+                 JOIN crm_install i ON i.app_id = %(app)s AND i.uid = said.install_uid) AS replaced
       FROM touched
 )
 UPDATE crm_devicetoken t

@@ -31,6 +31,7 @@ from crm.commands.installs import (
     change_install,
     recognise_install,
 )
+from crm.commands.user_devices import UserDevice, subscribe_device
 from crm.errors import Conflict
 from crm.models import App, Channel, ChannelSubscription, DeviceToken, Event, Install, User
 
@@ -335,19 +336,18 @@ def test_registering_again_after_an_import_keeps_one_address(app):
     assert living(app) == {"bb": "phone"}
 
 
-def test_addresses_of_people_rather_than_installs_are_left_alone(app):
-    for name in ("mark", "anna"):
-        DeviceToken.objects.create(
-            app=app,
-            user=User.objects.create(app=app, uid=name),
-            transport="apns",
-            environment="production",
-            value=f"of-{name}",
-        )
+def test_addresses_a_device_has_side_by_side_are_left_alone(app):
+    device = UserDevice(User.objects.create(app=app, uid="mark"), "udid", "ios")
+    both = [
+        Address(transport="apns", environment="production", topic=topic, value=f"of-{topic}")
+        for topic in ("com.example.app", "com.example.other")
+    ]
+    tokens = subscribe_device(device, both)
 
-    store_installs(app, [install_row("phone", token="of-mark", at=MAY)])
+    rows = [install_row(f"phone-{n}", token=t.value, at=MAY) for n, t in enumerate(tokens)]
+    store_installs(app, rows)
 
-    assert living(app) == {"of-mark": None, "of-anna": None}
+    assert living(app) == {t.value: t.install.uid for t in tokens}
 
 
 # -- channels and who is in them

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from crm.commands.apps import create_app
 from crm.commands.installs import recognise_user
-from crm.models import DeviceToken, Segment, User
+from crm.models import Segment, User
 from crm.segments.rules import BadRule, parse
 from delivery.audience import Audience
 from delivery.models import Delivery, Occurrence, Open
@@ -199,13 +199,11 @@ def test_an_outcome_later_than_the_day_it_was_due_is_found(phones, sends, segmen
     assert found(segment(received(1))) == [("one", "one")]
 
 
-def test_a_device_without_an_install_receives_for_its_user(app, phones, sends, segment, found):
-    user = recognise_user(app=app, uid="mark")
-    token = DeviceToken.objects.create(
-        app=app, user=user, transport="fcm", environment="production", value="token"
-    )
+def test_a_connectycube_device_receives_for_itself(phones, sends, segment, found):
+    phones.install("tablet", user="mark")
+    token = phones.subscribe("mark")
     accepted(sends.to_everyone(), token)
-    assert found(segment(received(1))) == [("mark", None)]
+    assert found(segment(received(1))) == [("mark", token.install.uid)]
 
 
 def test_people_installs_and_reachable_devices_are_counted_once(app, phones, told):
@@ -213,11 +211,9 @@ def test_people_installs_and_reachable_devices_are_counted_once(app, phones, tol
     phones.ring("two", user="mark")
     phones.ring("muted", user="anna").install.device_tokens.update(enabled=False)
     phones.ring("calls").install.device_tokens.update(transport="apns_voip")
-    carl = recognise_user(app=app, uid="carl")
-    DeviceToken.objects.create(
-        app=app, user=carl, transport="fcm", environment="production", value="token"
-    )
-    assert told(EVERYBODY) == Counts(users=4, installs=4, reachable=3)
+    phones.subscribe("carl")
+    recognise_user(app=app, uid="nobody's phone")
+    assert told(EVERYBODY) == Counts(users=5, installs=5, reachable=3)
     assert told(GOLD) == Counts(0, 0, 0)
 
 
