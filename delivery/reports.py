@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from crm.errors import NotFound
-from crm.models import App
+from crm.models import App, User
 from delivery.models import Notification, Occurrence, Open
 
 UNREAD = ("audience", "user_meta", "reporting_meta")
@@ -26,6 +26,19 @@ def find_push(app: App, notification_id: int) -> Notification:
     """Give one of them; raises `NotFound` for any other id."""
     notification = pushes(app).filter(pk=notification_id).first()
     if notification is None:
+        raise NotFound("no such notification", field="id")
+    return notification
+
+
+def authored(app: App, *, source: Notification.Source, by: User) -> QuerySet[Notification]:
+    """Give what one user has asked for through a surface, oldest first."""
+    return pushes(app).filter(source=source, author=by).order_by("id")
+
+
+def find_from(app: App, notification_id: int, *, source: Notification.Source) -> Notification:
+    """Give a notification asked for through a surface; raises `NotFound` for any other id."""
+    notification = find_push(app, notification_id)
+    if notification.source != source:
         raise NotFound("no such notification", field="id")
     return notification
 

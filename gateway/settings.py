@@ -144,6 +144,8 @@ REQUEST_TIMEOUT = env.seconds("GATEWAY_REQUEST_TIMEOUT", 10)  # Google asks for 
 SEND_TIMEOUT = timedelta(seconds=15)  # what could not even be written by then waits for a retry
 BATCH_DEADLINE = timedelta(seconds=40)  # of one try at a batch; below Celery's soft limit
 LOCAL_SKIP_AFTER = env.seconds("GATEWAY_LOCAL_SKIP_AFTER", 3600)  # the longest a zone is late
+# ConnectyCube refuses an event nobody can receive at the moment
+ACCEPT_UNREACHABLE = env.flag("GATEWAY_ACCEPT_UNREACHABLE", default=False)
 URGENT_AUDIENCE = env.number("GATEWAY_URGENT_AUDIENCE", 100)
 LEDGER_RETENTION = env.seconds("GATEWAY_LEDGER_RETENTION", 90 * 86400, at_least=86400)
 PROVIDER_TRANSPORT = env.choice("GATEWAY_PROVIDER_TRANSPORT", "wire", ["wire", "library"])

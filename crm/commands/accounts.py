@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from crm.accounts import BLANK, INVALID, AccountWords, Reasons, objections, sound, tidied
 from crm.commands.account_names import apply_names, entrant, made_up_uid, settled, taken
-from crm.commands.installs import ClearUser, change_install
+from crm.commands.user_devices import drop_user_devices
 from crm.errors import Conflict, Invalid, NotFound
 from crm.models import App, Install, User
 from crm.passwords import hashed, matches
@@ -99,9 +99,9 @@ def change_account(change: ChangeAccount) -> User:
 
 
 def delete_account(user: User) -> None:
-    """Delete someone with their sessions and addresses; what they wrote stays, without author.
+    """Delete someone with their sessions; what they wrote stays, without author.
 
-    Installs they are signed in on are their anonymous users' again. Safe to repeat.
+    Their subscriptions are retired, and installs are their anonymous users' again. Safe to repeat.
     """
     while not _deleted(user):
         pass  # a device signed in as them meanwhile; the next look finds it
@@ -110,30 +110,19 @@ def delete_account(user: User) -> None:
 @transaction.atomic
 def _deleted(user: User) -> bool:
     # locked in the order devices lock: an install, then its user
-    locked = Install.objects.select_for_update(of=("self",), no_key=True).select_related("app")
+    locked = Install.objects.select_for_update(of=("self",), no_key=True)
     installs = list(locked.filter(user=user.pk).order_by("id"))
     known = User.objects.select_for_update().filter(pk=user.pk).first()
     if known is None:
         return True
     if known.installs.exclude(pk__in=[install.pk for install in installs]).exists():
         return False
-    _drop_subscriptions(known)
-    _sign_out(known, installs)
+    # an install named as they are must find an anonymous user of its own
+    known.uid = made_up_uid()
+    known.save(update_fields=["uid"])
+    drop_user_devices(known)
     known.delete()
     return True
-
-
-def _drop_subscriptions(user: User) -> None:
-    user.device_tokens.all().delete()
-
-
-def _sign_out(user: User, installs: Sequence[Install]) -> None:
-    # an install named as they are must find an anonymous user of its own
-    user.uid = made_up_uid()
-    user.save(update_fields=["uid"])
-    for install in installs:
-        change_install(install, ClearUser())
-        install.save(update_fields=["user"])
 
 
 def _words(ask: SignUp) -> AccountWords:

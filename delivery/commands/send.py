@@ -14,12 +14,15 @@ from crm.errors import Invalid
 from crm.models import App, User
 from delivery import tasks
 from delivery.audience import Audience
+from delivery.errors import MessageTooLarge, NobodyReached
 from delivery.firings import fire, zones_open_until
 from delivery.message import InAppMessage, Message, RawMessage
 from delivery.models import Notification, Occurrence
 from delivery.models.notification import Lane
 from delivery.providers.fitness import refusal_of
+from delivery.providers.refusal import TooLarge
 from delivery.schedule import NOW, Schedule
+from delivery.targeting.resolve import reaches_anybody
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,22 @@ def send_notification(ask: SendNotification) -> Notification:
     return notification
 
 
+@transaction.atomic
+def send_reachable(asks: Sequence[SendNotification]) -> list[Notification]:
+    """Store those asks that reach somebody now, together or not at all.
+
+    Raises `NobodyReached` where none of them does, and `Invalid` where a message fits no provider,
+    whoever it would reach.
+    """
+    now = timezone.now()
+    for ask in asks:
+        refuse_unfit(ask.message)
+    found = [ask for ask in asks if reaches_anybody(ask.audience, app_id=ask.app.pk, now=now)]
+    if not (found or settings.ACCEPT_UNREACHABLE):
+        raise NobodyReached
+    return [send_notification(ask) for ask in found or asks]
+
+
 def ring_once_safe(notification: Notification, firings: Sequence[Occurrence]) -> None:
     """Ring for a firing that waits for nothing as soon as it is committed."""
     now = [firing.pk for firing in firings if firing.due_at <= notification.updated_at]
@@ -70,11 +89,12 @@ def ring_once_safe(notification: Notification, firings: Sequence[Occurrence]) ->
 
 
 def refuse_unfit(message: Message | RawMessage | InAppMessage) -> None:
-    """Raise `Invalid` where no provider would take a message."""
+    """Raise `Invalid`, or `MessageTooLarge`, where no provider would take a message."""
     if isinstance(message, InAppMessage):
         return
     if (refusal := refusal_of(message)) is not None:
-        raise Invalid(refusal.reason, field=refusal.field)
+        kind = MessageTooLarge if isinstance(refusal, TooLarge) else Invalid
+        raise kind(refusal.reason, field=refusal.field)
 
 
 def asked(ask: SendNotification, *, now: datetime) -> dict[str, Any]:

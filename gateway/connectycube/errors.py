@@ -11,6 +11,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from crm.errors import Conflict, Invalid, NotFound
+from delivery.errors import MessageTooLarge
 from gateway.connectycube.cors import EXPOSED
 from gateway.rest.cors import open_to_browsers
 from gateway.rest.errors import Reasons, refusals
@@ -108,6 +109,8 @@ def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
     """Give the answer to a refusal; what is not there is always said in the same words."""
     if isinstance(error, NotFound | Http404 | exceptions.NotFound):
         error = NoSuchResource()
+    if isinstance(error, MessageTooLarge):
+        error = Invalid("is too long", field="message")
     if isinstance(error, exceptions.ParseError):
         error = exceptions.APIException("Bad request")
         error.status_code = 400

@@ -18,9 +18,7 @@ class TagFields(serializers.Serializer[Any]):
 
     def get_fields(self) -> Fields:
         """Give the three ways to ask for tags."""
-        return {
-            word: serializers.CharField(required=False) for word in ("any", "all", "exclude")
-        }
+        return {word: serializers.CharField(required=False) for word in ("any", "all", "exclude")}
 
 
 class UserTargetFields(serializers.Serializer[Any]):

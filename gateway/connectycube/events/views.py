@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from delivery.commands.amend import revise_notification, withdraw_notification
 from delivery.commands.send import send_reachable
 from delivery.models import Notification
-from delivery.reports import authored, find_authored, runs
+from delivery.reports import authored, find_from, runs
 from gateway.connectycube.errors import Forbidden
 from gateway.connectycube.events.answers import (
     ChangeFields,
@@ -73,7 +73,7 @@ class Events(UserViewSet):
     def retrieve(self, request: Request, event_id: int) -> Response:
         """Read any event of the application."""
         del request
-        return Response(described(find_authored(self.app, event_id, source=SOURCE)))
+        return Response(described(find_from(self.app, event_id, source=SOURCE)))
 
     @extend_schema(
         summary="Pause, resume, repeat or change an event",
@@ -106,7 +106,7 @@ class Events(UserViewSet):
         return Response(status=200)
 
     def _own(self, event_id: int) -> Notification:
-        event = find_authored(self.app, event_id, source=SOURCE)
+        event = find_from(self.app, event_id, source=SOURCE)
         if event.author_id != self.author.pk:
             raise Forbidden
         return event

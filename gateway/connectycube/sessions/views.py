@@ -35,8 +35,7 @@ from gateway.connectycube.sessions.requests import (
     read_session,
 )
 from gateway.connectycube.sessions.responses import session_body
-from gateway.connectycube.users.responses import UserAnswer
-from gateway.connectycube.users.responses import user_body
+from gateway.connectycube.users.responses import UserAnswer, user_body
 from gateway.connectycube.viewset import ApplicationViewSet
 
 
@@ -68,9 +67,7 @@ class Sessions(ApplicationViewSet):
         self.session = opened.session
         return Response(session_body(opened.session, opened.token), status=201)
 
-    @extend_schema(
-        summary="Read the session", responses={200: SessionAnswer, 401: UNAUTHORISED}
-    )
+    @extend_schema(summary="Read the session", responses={200: SessionAnswer, 401: UNAUTHORISED})
     def retrieve(self, request: Request) -> Response:
         """Read the session the token opens."""
         token, _ = read_token(request) or ("", "")

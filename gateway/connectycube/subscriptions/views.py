@@ -5,7 +5,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.commands.user_devices import subscribe_device, subscriptions_of, unsubscribe_device
-from gateway.connectycube.channels import NAMES
 from gateway.connectycube.schema import BAD_REQUEST, FORBIDDEN, INVALID, NOT_FOUND, UNAUTHORISED
 from gateway.connectycube.subscriptions.answers import SubscriptionAnswer, SubscriptionFields
 from gateway.connectycube.subscriptions.requests import read_subscription
@@ -41,7 +40,7 @@ class Subscriptions(UserViewSet):
     def browse(self, request: Request) -> Response:
         """List what reaches the user, oldest first."""
         del request
-        return Response(subscriptions_body(subscriptions_of(self.author, transports=NAMES)))
+        return Response(subscriptions_body(subscriptions_of(self.author)))
 
     @extend_schema(
         summary="End a subscription",

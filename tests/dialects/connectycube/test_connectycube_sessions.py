@@ -251,9 +251,7 @@ def test_a_signed_clock_may_be_an_hour_off(cube, off):
 def test_a_nonce_opens_one_session_per_timestamp(cube, other_cube):
     said = signed(cube, timestamp=now())
     assert cube.ask("POST", "/session", said).status_code == 201
-    assert errors(cube.ask("POST", "/session", said), 422) == {
-        "nonce": ["has already been used"]
-    }
+    assert errors(cube.ask("POST", "/session", said), 422) == {"nonce": ["has already been used"]}
     assert cube.ask("POST", "/session", signed(cube, timestamp=now() - 1)).status_code == 201
     there = signed(other_cube, timestamp=said["timestamp"])
     assert other_cube.ask("POST", "/session", there).status_code == 201

@@ -1,0 +1,5 @@
+"""Where users answer."""
+
+from django.urls import URLPattern
+
+routes: list[URLPattern] = []
