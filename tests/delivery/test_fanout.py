@@ -195,7 +195,7 @@ def test_a_broadcast_to_some_devices_is_planned_page_by_page(phones, sends, sett
     phones.many(5, transport="fcm")
     called = phones.subscribe("mark")
     phones.subscribe("mark", transport="apns_voip")
-    phones.subscribe("anna", environment="development")
+    phones.subscribe("anna", environment="sandbox")
     devices = Devices(transports=("apns",), environment="production", unless_transport=unless)
 
     plan(sends.to(Audience(everyone=True, devices=devices)))

@@ -23,7 +23,7 @@ THOROUGH = settings(
 TAGS = ["vip", "new", "ä,}"]
 NAMES = ["0", "1", "2", "3", "7", "-7", "007", "x"]
 TRANSPORTS = ["apns", "apns_voip", "fcm"]
-WORLDS = ["production", "development"]
+WORLDS = ["production", "sandbox"]
 
 tags = st.lists(st.sampled_from(TAGS), max_size=2)
 phones = st.lists(
@@ -241,8 +241,8 @@ def test_a_call_goes_to_who_takes_calls_and_the_push_to_the_others(phones, reach
     calls = phones.subscribe("mark", transport="apns_voip")
     tablet = phones.subscribe("mark", udid="tablet")
     anna = phones.subscribe("anna")
-    sandboxed = phones.subscribe("carl", environment="development")
-    phones.subscribe("carl", transport="apns_voip", environment="development")
+    sandboxed = phones.subscribe("carl", environment="sandbox")
+    phones.subscribe("carl", transport="apns_voip", environment="sandbox")
     carl = phones.subscribe("carl")
     muted = phones.subscribe("anna", transport="apns_voip")
     DeviceToken.objects.filter(pk=muted.pk).update(enabled=False)
