@@ -8,11 +8,13 @@ from gateway.kumulos import errors as kumulos
 
 def no_such_route(request: HttpRequest) -> HttpResponseBase:
     """Answer 404 where no route is."""
-    dialect = cube if cube.is_spoken(request) else kumulos
-    return dialect.no_such_route(request)
+    if cube.is_spoken(request):
+        return cube.no_such_route(request)
+    return kumulos.no_such_route(request)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Answer 500 without a word about its cause, which the log has."""
-    dialect = cube if cube.is_spoken(request) else kumulos
-    return dialect.server_error(request)
+    if cube.is_spoken(request):
+        return cube.server_error(request)
+    return kumulos.server_error(request)

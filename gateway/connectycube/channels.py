@@ -1,4 +1,4 @@
-"""What ConnectyCube calls a transport: its notification channel; `fcm` is another word for `gcm`."""
+"""What ConnectyCube calls a transport: its notification channel; `fcm` is `gcm` by another name."""
 
 from delivery.providers.contract import Transport
 

@@ -57,8 +57,8 @@ class ApplicationViewSet(CubeViewSet):
 
     @property
     def app(self) -> App:
-        """The tenant of the session."""
-        return self.session.app if self.session else self.request.auth
+        """The tenant of the session, or of the key where that opened the request."""
+        return self.session.app if self.session else super().app
 
     @property
     def user(self) -> User | None:

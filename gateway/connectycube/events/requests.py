@@ -86,12 +86,10 @@ def read_revision(said: Said, *, event: Notification, now: datetime) -> Revision
     timing = read_new_timing(members, known=known, now=now) or known
     name = members.text("name", at_most=LONGEST_NAME)
     active = members.flag("active")
-    content, composed = None, None
-    if "message" in members:
-        content, composed = _content(members, words["channel"])
+    _, composed = _content(members, words["channel"]) if "message" in members else (None, {})
     members.check()
     new = timing.as_json()
-    one = composed[Channel(words["channel"])] if composed else None
+    one = composed.get(Channel(words["channel"]))
     if one is not None:
         new["message"] = one.stored
     return Revision(

@@ -10,7 +10,7 @@ from gateway.connectycube.users.responses import user_body
 def session_body(session: Session, token: str) -> dict[str, Any]:
     """Give a session; an application's own has no user."""
     timestamp = session.timestamp
-    body = {
+    body: dict[str, Any] = {
         "id": session.pk,
         "user_id": session.user_id,
         "application_id": session.app_id,

@@ -1,5 +1,7 @@
 """Which request, which command, which response."""
 
+from dataclasses import replace
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -133,8 +135,8 @@ def signing_in(ask: SessionAsk) -> User | None:
         return None
     said = ask.credentials
     if ask.app.cube_creates_users and not is_known(ask.app, said):
-        name = {said.name: said.value}
-        return sign_up(SignUp(app=ask.app, password=said.password, **name))
+        newcomer = SignUp(app=ask.app, password=said.password)
+        return sign_up(replace(newcomer, **{said.name: said.value}))
     return known(ask.app, said)
 
 

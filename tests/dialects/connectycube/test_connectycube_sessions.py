@@ -21,7 +21,7 @@ KEYS = ["id", "user_id", "application_id", "token", "nonce", "ts", "created_at",
 
 
 def expiry_of(answer):
-    told = datetime.strptime(answer.headers[EXPIRY], "%Y-%m-%d %H:%M:%S UTC")
+    told = datetime.strptime(answer.headers[EXPIRY], "%Y-%m-%d %H:%M:%S %Z")
     return told.replace(tzinfo=UTC)
 
 
