@@ -1,7 +1,5 @@
 """Which request, which command, which response."""
 
-from dataclasses import replace
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -31,6 +29,7 @@ from gateway.connectycube.schema import (
 )
 from gateway.connectycube.sessions.answers import LoginFields, SessionAnswer, SessionFields
 from gateway.connectycube.sessions.requests import (
+    NAMES,
     Credentials,
     SessionAsk,
     read_credentials,
@@ -135,8 +134,8 @@ def signing_in(ask: SessionAsk) -> User | None:
         return None
     said = ask.credentials
     if ask.app.cube_creates_users and not is_known(ask.app, said):
-        newcomer = SignUp(app=ask.app, password=said.password)
-        return sign_up(replace(newcomer, **{said.name: said.value}))
+        login, email = (said.value if said.name == name else None for name in NAMES)
+        return sign_up(SignUp(app=ask.app, login=login, email=email, password=said.password))
     return known(ask.app, said)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from crm.commands.device_tokens import Address
 from crm.commands.user_devices import UserDevice
-from crm.models import App, User
+from crm.models import User
 from gateway.connectycube.channels import TRANSPORTS, channel_name
 from gateway.connectycube.environments import OURS
 from gateway.connectycube.errors import BLANK, INVALID, UNLISTED
@@ -40,12 +40,12 @@ class SubscribeAsk:
     details: Mapping[str, Any]
 
 
-def read_subscription(said: Mapping[str, Any], *, app: App, user: User) -> SubscribeAsk:
+def read_subscription(said: Mapping[str, Any], *, user: User) -> SubscribeAsk:
     """Give what is to be subscribed; every bad member is named at once, by its bare name."""
     members = Members(said)
     channels = _channels(members)
     push, device = members.inner("push_token"), members.inner("device")
-    environment = push.word("environment", OURS, required=True) or app.cube_default_environment
+    environment = push.word("environment", OURS, required=True)
     platform = device.word("platform", PLATFORMS, required=True)
     udid = device.text("udid", at_most=LONGEST, required=True)
     topic = push.text("bundle_identifier", at_most=LONGEST) or ""
@@ -74,9 +74,9 @@ def _channels(members: Members) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _address(push: Members, channel: str, environment: str, topic: str) -> Address | None:
+def _address(push: Members, channel: str, environment: str | None, topic: str) -> Address | None:
     value = _web_address(push) if channel == "web" else _token(push, channel)
-    if value is None or not environment:
+    if value is None or environment is None:
         return None
     return Address(
         transport=TRANSPORTS[channel],

@@ -29,7 +29,7 @@ class Subscriptions(UserViewSet):
     def create(self, request: Request) -> Response:
         """Subscribe a device: the rows of this call, one for each channel."""
         del request
-        ask = read_subscription(self.body(), app=self.app, user=self.author)
+        ask = read_subscription(self.body(), user=self.author)
         tokens = subscribe_device(ask.device, ask.addresses, details=ask.details)
         return Response(subscriptions_body(tokens), status=201)
 
