@@ -7,11 +7,12 @@ from enum import StrEnum
 from typing import Any, Self
 
 from delivery.schedule import NOW, Schedule
+from delivery.scheduling.recurrence import next_moment
 from gateway.connectycube.errors import BLANK, INVALID, UNLISTED
 from gateway.connectycube.members import Members
 
 PERIODS = (86400, 604800, 2592000, 31557600)  # a day, a week, 30 days, 365¼ days
-LATEST = 253_402_300_799  # the end of the year 9999
+LATEST = 253_370_764_799  # the end of the year 9998: a push lives on after it
 PASSED = "is in the past"
 TOO_EARLY = "is before date"
 
@@ -77,6 +78,8 @@ def read_timing(members: Members, *, now: datetime) -> Timing:
         end_date=end,
     )
     _judge(timing, members, now=now, moved=True)
+    if not members.reasons and _is_over(timing.schedule, now=now):
+        members.complain("end_date", PASSED)
     return timing
 
 
@@ -122,6 +125,11 @@ def _judge(timing: Timing, members: Members, *, now: datetime, moved: bool) -> N
         members.complain("date", PASSED)
     if timing.date is not None and timing.end_date is not None and timing.end_date < timing.date:
         members.complain("end_date", TOO_EARLY)
+
+
+def _is_over(schedule: Schedule, *, now: datetime) -> bool:
+    ahead = next_moment(schedule, after=now - timedelta(seconds=1))
+    return schedule.every is not None and ahead is None
 
 
 def _moment(seconds: int) -> datetime:
