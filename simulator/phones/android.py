@@ -1,4 +1,4 @@
-"""A push as an Android phone shows it and as the Kumulos SDK reads it."""
+"""A push as an Android phone shows it and as the SDK in its app reads it."""
 
 import json
 from typing import Any
@@ -19,6 +19,9 @@ def read(message: dict[str, Any]) -> Reading:
             complaint="a notification block is shown by the system; the SDK never sees it",
         )
     data = data_of(message)
+    if "custom" not in data and data.get("message"):
+        # ConnectyCube hands the pairs to the app, which shows this one; there are no receipts
+        return Reading(body=data["message"], shown=True, woken=True)
     try:
         custom = json.loads(data.get("custom", ""))
     except ValueError:
