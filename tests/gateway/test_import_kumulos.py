@@ -484,6 +484,8 @@ def ends_after(importer, path, *, chunks, batch, errors):
         next(positions)
     positions.close()
     note([run.Refusal(line=99, reasons={"": ["of a chunk never stored"]})])
+    with errors.open("a") as lines:
+        lines.write('{"line": 1')  # the power went while it was written
 
 
 @pytest.mark.django_db(transaction=True)

@@ -119,7 +119,8 @@ def read_array(stream: BinaryIO, after: int) -> Iterator[Piece]:
             yield Piece(number, number, *_parsed(raw))
         at = end
     if at < len(text):
-        yield Piece(number + 1, number + 1, None, "Is not valid JSON, from here to the end.")
+        broken = f"Is not valid JSON, or longer than {LONGEST >> 20} MiB: the rest was not read."
+        yield Piece(number + 1, number + 1, None, broken)
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
