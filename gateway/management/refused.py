@@ -20,10 +20,10 @@ class RefusedLines:
         self.count = 0
         self._show = show
         self._file = file
-        if file is not None:
-            known = file.read_text(encoding="utf-8").splitlines() if after and file.exists() else []
-            kept = [line + "\n" for line in known if json.loads(line)["line"] <= after]
-            file.write_text("".join(kept), encoding="utf-8")
+        if file is not None and after and file.is_file():
+            _cut(file, after=after)
+        elif file is not None:
+            file.write_text("", encoding="utf-8")
 
     def note(self, refusals: Sequence[Refusal]) -> None:
         """Take note of some."""
@@ -33,3 +33,18 @@ class RefusedLines:
         if self._file is not None and refusals:
             with self._file.open("a", encoding="utf-8") as lines:
                 lines.writelines(json.dumps(refusal.as_json()) + "\n" for refusal in refusals)
+
+
+def _cut(file: Path, *, after: int) -> None:
+    """Leave what a file says of lines up to there."""
+    kept = file.with_name(f"{file.name}.kept")
+    with file.open(encoding="utf-8") as known, kept.open("w", encoding="utf-8") as lines:
+        lines.writelines(line for line in known if _is_of(line, up_to=after))
+    kept.replace(file)
+
+
+def _is_of(text: str, *, up_to: int) -> bool:
+    try:
+        return bool(json.loads(text)["line"] <= up_to)
+    except (ValueError, LookupError, TypeError):  # cut off in the middle, or not ours
+        return False

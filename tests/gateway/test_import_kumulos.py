@@ -147,6 +147,14 @@ def basic(new_app):
     return "Basic " + b64encode(f"{new_app.api_key}:{new_app.server_key}".encode()).decode()
 
 
+def test_a_user_without_attributes_is_as_of_the_file_too(importer):
+    user = {**PAGE["users"][0], "attributes": {}}
+
+    importer("users", importer.lines(user))
+
+    assert User.objects.get().updated_at.isoformat() == user["updatedAt"]
+
+
 def test_an_anonymous_user_is_known_by_their_installs_name(importer):
     said = {"identifier": "install-1", "installs": [{"id": "install-1"}]}
 
@@ -310,6 +318,25 @@ def test_a_refused_line_costs_no_other(importer):
     assert "line 8, item 1: identifier: This field is required." in importer.err.getvalue()
 
 
+def test_a_bad_user_of_a_page_costs_no_other(importer):
+    deep = json.loads("[" * 100 + "]" * 100)
+    bad = [
+        {"identifier": "nul", "attributes": {"a": "\0"}},
+        {"identifier": "deep", "attributes": {"a": deep}},
+        7,
+    ]
+    page = {"users": [*users(40), *bad, *users(40, start=40)]}
+    errors = importer.folder / "errors.jsonl"
+
+    for name in ("page.jsonl", "page.json"):
+        summary, _ = importer(
+            "users", importer.file(name, json.dumps(page)), "--restart", "--errors", errors
+        )
+        assert (summary["stored"], summary["refused"]) == (80, 3)
+        said = [json.loads(line) for line in errors.read_text().splitlines()]
+        assert [(s["line"], s["item"]) for s in said] == [(1, 41), (1, 42), (1, 43)]
+
+
 def test_only_the_first_refused_lines_are_shown(importer):
     summary, _ = importer("users", importer.lines(*[{}] * 50))
 
@@ -457,6 +484,8 @@ def ends_after(importer, path, *, chunks, batch, errors):
         next(positions)
     positions.close()
     note([run.Refusal(line=99, reasons={"": ["of a chunk never stored"]})])
+    with errors.open("a") as lines:
+        lines.write('{"line": 1')  # the power went while it was written
 
 
 @pytest.mark.django_db(transaction=True)

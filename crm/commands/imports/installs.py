@@ -1,14 +1,14 @@
 """Installs and their addresses from elsewhere."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
-from crm.commands.imports.rows import InstallRow
+from crm.commands.imports.rows import NO_WORDS, InstallRow, Words
 from crm.commands.imports.staging import as_json, as_text, merged, rounds, staged
-from crm.commands.imports.tokens import store_tokens
+from crm.commands.imports.tokens import owners_of, store_tokens
 from crm.commands.installs import TrackInstall
 from crm.models import App
 
@@ -18,10 +18,8 @@ uid text, user_uid text, {", ".join(f"{name} text" for name in COLUMNS)},
 details jsonb, last_active_at timestamptz
 """
 
-# first, and in key order: devices lock their install before they touch its user
 LOCK = """
-SELECT 1 FROM crm_install i JOIN said ON i.app_id = %(app)s AND i.uid = said.uid
- ORDER BY i.id FOR NO KEY UPDATE OF i
+SELECT 1 FROM crm_install WHERE app_id = %s AND uid = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
 
 RECOGNISE_USERS = """
@@ -40,7 +38,7 @@ FILE_KNOWS_USER = f"""
 AND ({NEWER} OR (SELECT uid FROM crm_user WHERE id = old.user_id) = old.uid
      AND NOT EXISTS (
          SELECT 1 FROM crm_event e WHERE e.app_id = old.app_id AND e.install_uid = old.uid
-            AND e.type = ANY(%(user_events)s)))
+            AND e.type = ANY(%(user)s)))
 """  # noqa: S608 - no value
 
 STORE = f"""
@@ -62,27 +60,42 @@ ON CONFLICT (app_id, uid) DO UPDATE SET
 
 
 @transaction.atomic
-def store_installs(
-    app: App, installs: Sequence[InstallRow], *, user_events: Sequence[str] = ()
-) -> None:
+def store_installs(app: App, installs: Sequence[InstallRow], *, words: Words = NO_WORDS) -> None:
     """Create or complete installs, and their users where those are not known yet.
 
-    Where a device has reported here later than the file was made, its own word stays; of its user
-    it speaks in events of the types `user_events`. Addresses move as they do when a device
-    registers one; see `store_tokens`.
+    Where a device has reported here later than the file was made, its own word stays. Addresses
+    move as they do when a device registers one; see `store_tokens`.
     """
-    given: dict[str, Any] = {"app": app.pk, "user_events": list(user_events)}
-    for some in rounds(installs, _keys):
+    lock_installs(app, installs)
+    given: dict[str, Any] = {"app": app.pk, "user": list(words.user)}
+    for some in rounds(installs, _keys_among(owners_of(app, installs))):
         with staged(SAID, _columns(some)) as cursor:
-            for statement in (LOCK, RECOGNISE_USERS, STORE):
+            for statement in (RECOGNISE_USERS, STORE):
                 cursor.execute(statement, given)
-        store_tokens(app, some)
+        store_tokens(app, some, words=words)
 
 
-def _keys(install: InstallRow) -> Iterator[Hashable]:
-    yield install.uid
-    if (token := install.token) is not None:
-        yield token.transport, token.value
+def lock_installs(app: App, installs: Sequence[InstallRow]) -> None:
+    """Hold those known already, in key order, until the caller's transaction ends.
+
+    Before anything else, as devices do: each locks its install before it touches its user.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, [app.pk, [install.uid for install in installs]])
+
+
+def _keys_among(
+    owners: Mapping[tuple[str, str], set[str]],
+) -> Callable[[InstallRow], Iterator[Hashable]]:
+    """An address that moves touches the install it leaves, too."""
+
+    def keys(install: InstallRow) -> Iterator[Hashable]:
+        yield install.uid
+        if (token := install.token) is not None:
+            yield token.transport, token.value
+            yield from owners[token.transport, token.value]
+
+    return keys
 
 
 def _columns(installs: Sequence[InstallRow]) -> Iterator[tuple[Any, ...]]:

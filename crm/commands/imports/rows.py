@@ -56,4 +56,17 @@ class SubscriptionRow(NamedTuple):
     user_uid: str | None = None
 
 
+class Words(NamedTuple):
+    """In events of which types a device has its own say: of its user, its address, and so on.
+
+    `leave` is to show notifications, `consent` that to in-app messages.
+    """
+
+    user: Sequence[str] = ()
+    address: Sequence[str] = ()
+    leave: Sequence[str] = ()
+    consent: Sequence[str] = ()
+
+
+NO_WORDS = Words()
 Row = UserRow | InstallRow | ChannelRow | SubscriptionRow

@@ -21,6 +21,14 @@ of an import and a device that wait for each other it is never the device that i
 
 WAITS = (0.1, 0.2, 0.4, *[1.0] * 20)
 
+FEW = 10
+"""As a power of two: an app this small may be read whole."""
+
+LEARN = """
+ANALYZE crm_user (app_id, uid), crm_install (app_id, uid, user_id),
+        crm_devicetoken (app_id, install_id, value_digest)
+"""
+
 
 def begin_import(
     *, app: App, kind: str, digest: str, file_name: str, afresh: bool = False
@@ -52,8 +60,21 @@ def store_chunk(run: ImportRun, *, until: int, store: Callable[[], Counts]) -> N
         held.refused += refused
         held.save()
 
+    before = run.stored
     _giving_way(work)
     run.refresh_from_db()
+    _learn(before, run.stored)
+
+
+def _learn(before: int, stored: int) -> None:
+    """Let the planner know each time an app has become four times as large.
+
+    As long as it takes an app for empty, it reads all of it to find a few rows, for every chunk:
+    where other apps are large, it hears of a new one too late by itself.
+    """
+    if (stored >> FEW).bit_length() // 2 > (before >> FEW).bit_length() // 2:
+        with connection.cursor() as cursor:
+            cursor.execute(LEARN)
 
 
 def rehearse_chunk(run: ImportRun, *, until: int, store: Callable[[], Counts]) -> None:
@@ -79,8 +100,10 @@ def _giving_way(work: Callable[[], T]) -> T:
                 return work()
         except OperationalError as error:
             busy = isinstance(error.__cause__, LockNotAvailable | DeadlockDetected)
-            if wait is None or not busy:
+            if not busy:
                 raise
+            if wait is None:
+                raise Conflict("Others keep its rows locked; try again.") from error
             time.sleep(wait * random.random())  # noqa: S311 - no secret
     raise AssertionError("unreachable")
 

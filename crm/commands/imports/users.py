@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
-from crm.commands.imports.rows import UserRow
+from crm.commands.imports.rows import NO_WORDS, UserRow, Words
 from crm.commands.imports.staging import as_json, as_text, by_now, merged, rounds, staged
 from crm.models import App
 
@@ -22,33 +22,43 @@ NEWER = "(old.updated_at < EXCLUDED.updated_at AND EXCLUDED.updated_at < now())"
 NEVER_TOLD = "(old.attributes = '{}' AND old.updated_at = old.created_at)"
 TELLS = f"(EXCLUDED.attributes <> '{{}}' AND ({NEWER} OR {NEVER_TOLD}))"
 
+# `created_at` moves back: so does `updated_at`, or nobody could tell any more that nothing was told
+MOVES = f"({NEWER} OR {TELLS} OR {NEVER_TOLD} AND EXCLUDED.updated_at < now())"
+
+# consent is given to a device and leaves `updated_at` where it is
+CONSENTED_SINCE = """EXISTS (
+    SELECT 1 FROM crm_install i JOIN crm_event e ON e.app_id = i.app_id AND e.install_uid = i.uid
+     WHERE i.user_id = old.id AND e.type = ANY(%(consent)s) AND e.happened_at > EXCLUDED.updated_at)
+"""
+
 STORE = f"""
 INSERT INTO crm_user AS old
        (app_id, uid, anonymous, attributes, tags, in_app_enabled,
         first_active_at, last_active_at, created_at, updated_at)
-SELECT %s, uid, anonymous, attributes, COALESCE(tags, '{{}}'), in_app_enabled,
+SELECT %(app)s, uid, anonymous, attributes, COALESCE(tags, '{{}}'), in_app_enabled,
        {by_now("first_active_at")}, {by_now("last_active_at")},
        LEAST(created_at, first_active_at, told_at, now()), LEAST(told_at, now())
   FROM said ORDER BY uid
 ON CONFLICT (app_id, uid) DO UPDATE SET
     attributes = CASE WHEN {TELLS} THEN EXCLUDED.attributes ELSE old.attributes END,
-    {merged({"tags": "'{}'", "in_app_enabled": "NULL"}, newer=NEWER)},
+    {merged({"tags": "'{}'"}, newer=NEWER)},
+    {merged({"in_app_enabled": "NULL"}, newer=f"{NEWER} AND NOT {CONSENTED_SINCE}")},
     first_active_at = LEAST(old.first_active_at, EXCLUDED.first_active_at),
     last_active_at = GREATEST(old.last_active_at, EXCLUDED.last_active_at),
     created_at = LEAST(old.created_at, EXCLUDED.created_at),
-    updated_at = CASE WHEN {NEWER} OR {TELLS} THEN EXCLUDED.updated_at ELSE old.updated_at END
+    updated_at = CASE WHEN {MOVES} THEN EXCLUDED.updated_at ELSE old.updated_at END
 """  # noqa: S608 - no value
 
 
 @transaction.atomic
-def store_users(app: App, users: Sequence[UserRow]) -> None:
+def store_users(app: App, users: Sequence[UserRow], *, words: Words = NO_WORDS) -> None:
     """Create or complete users; what devices and backends told us since they were last seen stays.
 
     `first_active_at` and `created_at` only move back, `last_active_at` only forward.
     """
     for some in rounds(users, lambda user: [user.uid]):
         with staged(SAID, _columns(some)) as cursor:
-            cursor.execute(STORE, [app.pk])
+            cursor.execute(STORE, {"app": app.pk, "consent": list(words.consent)})
 
 
 def _columns(users: Sequence[UserRow]) -> Iterator[tuple[Any, ...]]:

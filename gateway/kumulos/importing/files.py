@@ -29,13 +29,15 @@ class Unreadable(Exception):
 class Piece(NamedTuple):
     """A line of a file, or an element of its array, or what is wrong with it.
 
-    `line` is where it begins; whoever goes on after `until` misses nothing.
+    `line` is where it begins; whoever goes on after `until` misses nothing. Of a `doubtful` one
+    some part may be what cannot be stored.
     """
 
     line: int
     until: int
     value: Any
     complaint: str = ""
+    doubtful: bool = False
 
 
 Reader = Callable[[BinaryIO, int], Iterator[Piece]]
@@ -48,21 +50,25 @@ def digest_of(path: Path) -> str:
 
 
 def decoded(raw: bytes) -> tuple[Any, str]:
-    """Give a JSON value that can be stored, or None and what is wrong with it."""
+    """Give a JSON value that can be stored, or what is wrong with it."""
+    value, complaint, doubtful = _parsed(raw)
+    return value, (objection(value) or "") if doubtful else complaint
+
+
+def _parsed(raw: bytes) -> tuple[Any, str, bool]:
+    """Give a JSON value, or what is wrong with it, and whether it may be one nobody can store."""
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        return None, f"Is not valid JSON: {error.msg}."
-    if b"\\u0000" in raw or raw.count(b"{") + raw.count(b"[") > DEEPEST:
-        return value, objection(value) or ""
-    return value, ""
+        return None, f"Is not valid JSON: {error.msg}.", False
+    return value, "", b"\\u0000" in raw or raw.count(b"{") + raw.count(b"[") > DEEPEST
 
 
 def read_lines(stream: BinaryIO, after: int) -> Iterator[Piece]:
     """Give the JSON value on each line that is not blank."""
     for number, raw in enumerate(_lines(stream), start=1):
         if number > after and not raw.isspace():
-            yield Piece(number, number, *decoded(raw))
+            yield Piece(number, number, *_parsed(raw))
 
 
 def read_csv(stream: BinaryIO, after: int) -> Iterator[Piece]:
@@ -110,10 +116,11 @@ def read_array(stream: BinaryIO, after: int) -> Iterator[Piece]:
         number += 1
         if number > after:
             raw = text[at:end].encode("utf-8", "surrogateescape")
-            yield Piece(number, number, *decoded(raw))
+            yield Piece(number, number, *_parsed(raw))
         at = end
     if at < len(text):
-        yield Piece(number + 1, number + 1, None, "Is not valid JSON, from here to the end.")
+        broken = f"Is not valid JSON, or longer than {LONGEST >> 20} MiB: the rest was not read."
+        yield Piece(number + 1, number + 1, None, broken)
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:

@@ -8,10 +8,11 @@ from crm.commands.imports import (
     InstallRow,
     Row,
     UserRow,
+    Words,
     store_channels,
     store_installs,
+    store_people,
     store_subscriptions,
-    store_users,
 )
 from crm.models import App
 from gateway.kumulos.importing.channels import read_channel, read_subscription
@@ -22,8 +23,12 @@ from gateway.kumulos.importing.users import read_user
 Complaints = Mapping[int, Mapping[str, list[str]]]
 """What is wrong with rows that looked well by themselves: reasons by key, by place in the list."""
 
-USER_EVENTS = ("k.stats.userAssociated", "k.stats.userAssociationCleared")
-"""In which a device says who uses it."""
+WORDS = Words(
+    user=("k.stats.userAssociated", "k.stats.userAssociationCleared"),
+    address=("k.push.deviceUnsubscribed",),
+    leave=("k.push.notificationEnablementChanged",),
+    consent=("k.inApp.statusUpdated",),
+)
 
 WIRE_NAMES = {"channel_uuid": "channelUuid", "install_uid": "installId", "user_uid": "userId"}
 
@@ -37,14 +42,17 @@ class Kind:
 
 
 def _store_people(app: App, rows: Sequence[UserRow | InstallRow]) -> Complaints:
-    # installs first: devices lock theirs before they touch its user
-    _store_installs(app, [row for row in rows if isinstance(row, InstallRow)])
-    store_users(app, [row for row in rows if isinstance(row, UserRow)])
+    store_people(
+        app,
+        users=[row for row in rows if isinstance(row, UserRow)],
+        installs=[row for row in rows if isinstance(row, InstallRow)],
+        words=WORDS,
+    )
     return {}
 
 
 def _store_installs(app: App, rows: Sequence[InstallRow]) -> Complaints:
-    store_installs(app, rows, user_events=USER_EVENTS)
+    store_installs(app, rows, words=WORDS)
     return {}
 
 

@@ -13,6 +13,7 @@ from gateway.kumulos.errors import refusal_body
 from gateway.kumulos.importing.files import READERS, Piece
 from gateway.kumulos.importing.kinds import KINDS
 from gateway.kumulos.importing.record import NO_OBJECT, Record, Refused
+from gateway.rest.storable import objection
 
 T = TypeVar("T")
 
@@ -101,7 +102,7 @@ class Import:
     def _read(self, piece: Piece, chunk: Chunk) -> None:
         for item, members in _members(piece, self.kind):
             try:
-                rows = self._rows(piece.complaint, members)
+                rows = self._rows(piece, members)
             except Refused as no:
                 refusal = Refusal(line=piece.line, item=item, reasons=no.reasons)
                 chunk.refused.append(refusal)
@@ -111,7 +112,8 @@ class Import:
                 chunk.places += [(piece.line, item)] * len(rows)
         chunk.until = piece.until
 
-    def _rows(self, complaint: str, members: Any) -> Sequence[Row]:
+    def _rows(self, piece: Piece, members: Any) -> Sequence[Row]:
+        complaint = piece.complaint or (objection(members) if piece.doubtful else None)
         if complaint or not isinstance(members, dict):
             raise Refused({"": [complaint or NO_OBJECT]})
         said = Record(members)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from crm.commands.imports import begin_import
 from crm.errors import Conflict
@@ -50,7 +51,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--errors", type=Path, metavar="FILE", help="all refused lines, as JSON"
         )
-        parser.add_argument("--batch", type=int, default=5000, help="records stored together")
+        parser.add_argument("--batch", type=int, default=2000, help="records stored together")
         parser.add_argument("--restart", action="store_true", help="from the first line again")
         parser.add_argument("--dry-run", action="store_true", help="read, complain, store nothing")
         parser.add_argument("--json", action="store_true", help="the summary as a JSON object")
@@ -69,8 +70,8 @@ class Command(BaseCommand):
         wish = Wish(app=app, kind=kind, file=file, form=form, **asked)
         try:
             self._import(wish, in_json=options["json"])
-        except (OSError, Unreadable, Conflict) as error:
-            raise CommandError(f"{file}: {error}", returncode=WRONG) from error
+        except (OSError, Unreadable, Conflict, OperationalError) as error:
+            raise CommandError(f"{file}: {_first_line(error)}", returncode=WRONG) from error
 
     def _import(self, wish: Wish, *, in_json: bool) -> None:
         run = _run_of(wish)
@@ -107,6 +108,10 @@ class Command(BaseCommand):
             note = f", {run.refused:,} refused" if run.refused else ""
             bar.move(position, done=done, note=note)
         bar.clear()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _run_of(wish: Wish) -> ImportRun:

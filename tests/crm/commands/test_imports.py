@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import psycopg
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,9 @@ from crm.commands.imports import (
     InstallRow,
     SubscriptionRow,
     UserRow,
+    Words,
     begin_import,
+    runs,
     store_channels,
     store_chunk,
     store_installs,
@@ -27,6 +30,8 @@ from crm.commands.imports import (
 from crm.commands.installs import (
     ClearUser,
     RegisterToken,
+    SetEnabled,
+    SetInApp,
     TrackInstall,
     change_install,
     recognise_install,
@@ -147,6 +152,49 @@ def test_attributes_deleted_here_are_not_brought_back(app):
     assert User.objects.get(app=app).attributes == {}
 
 
+def test_a_users_attributes_may_come_in_an_older_file_than_their_name(app, phones):
+    phones.install("phone", user="mark")
+
+    store_users(app, [UserRow(uid="mark", created_at=MAY, told_at=JUNE)])
+    store_users(app, [UserRow(uid="mark", attributes={"plan": "gold"}, created_at=MAY)])
+    assert User.objects.get(app=app, uid="mark").attributes == {}  # of no moment: never newer
+
+    row = UserRow(uid="mark", attributes={"plan": "gold"}, told_at=JUNE + timedelta(days=1))
+    store_users(app, [row])
+    assert User.objects.get(app=app, uid="mark").attributes == {"plan": "gold"}
+
+
+def told(app, kind, *, install="phone", at=None):
+    Event.objects.create(
+        app=app, uuid=uuid4(), install_uid=install, type=kind, happened_at=at or timezone.now()
+    )
+
+
+def test_consent_given_to_a_device_since_stays(app):
+    words = Words(consent=["consent"])
+    store_users(app, [UserRow(uid="mark", in_app_enabled=True, told_at=MAY)])
+    store_installs(app, [install_row("phone", user="mark")])
+    change_install(Install.objects.select_related("user").get(app=app), SetInApp(consented=False))
+    told(app, "consent")
+
+    newer = UserRow(uid="mark", attributes={"n": 1}, in_app_enabled=True, told_at=JUNE)
+    store_users(app, [newer], words=words)
+
+    mark = User.objects.get(app=app)
+    assert (mark.in_app_enabled, mark.attributes) == (False, {"n": 1})
+
+
+def test_consent_given_before_the_file_was_made_is_the_files(app):
+    words = Words(consent=["consent"])
+    store_users(app, [UserRow(uid="mark", in_app_enabled=False, told_at=MAY)])
+    store_installs(app, [install_row("phone", user="mark")])
+    told(app, "consent", at=MAY)
+
+    store_users(app, [UserRow(uid="mark", in_app_enabled=True, told_at=JUNE)], words=words)
+
+    assert User.objects.get(app=app).in_app_enabled is True
+
+
 def test_activity_only_grows(app):
     User.objects.create(app=app, uid="mark", first_active_at=MAY, last_active_at=JUNE)
     before, after = MAY - timedelta(days=1), JUNE + timedelta(days=1)
@@ -230,7 +278,7 @@ def test_who_has_signed_out_here_is_not_signed_in_again(app, phones):
         app=app, uuid=uuid4(), install_uid="phone", type=SIGNED_OUT, happened_at=JUNE
     )
 
-    store_installs(app, [install_row("phone", user="mark")], user_events=[SIGNED_OUT])
+    store_installs(app, [install_row("phone", user="mark")], words=Words(user=[SIGNED_OUT]))
 
     assert Install.objects.get(app=app).user.uid == "phone"
 
@@ -320,6 +368,67 @@ def test_a_dead_address_stays_dead_unless_it_was_in_use_after_it_died(app):
 
     store_installs(app, [install_row("phone", token="aa", at=JUNE)])
     assert living(app) == {"aa": "phone"}
+
+
+def test_whoever_asked_not_to_be_pushed_to_is_not_given_an_address(app, phones):
+    phones.install("phone")
+    told(app, "left")
+    rows = [install_row("phone", token="aa"), install_row("tablet", token="bb")]
+
+    store_installs(app, rows, words=Words(address=["left"]))
+
+    assert living(app) == {"bb": "tablet"}
+
+
+def test_whoever_asked_so_before_the_file_was_made_has_come_back(app, phones):
+    phones.install("phone")
+    told(app, "left", at=MAY)
+
+    row = install_row("phone", token="aa", at=JUNE)
+    store_installs(app, [row], words=Words(address=["left"]))
+
+    assert living(app) == {"aa": "phone"}
+
+
+def test_leave_taken_from_a_device_since_is_not_given_back(app):
+    words = Words(leave=["leave"])
+    store_installs(app, [install_row("phone", token="aa")])
+    change_install(Install.objects.get(app=app), SetEnabled(enabled=False))
+    told(app, "leave")
+
+    store_installs(app, [install_row("phone", token="aa", at=JUNE)], words=words)
+
+    token = DeviceToken.objects.get()
+    assert (token.enabled, token.registered_at) == (False, JUNE)
+
+
+def test_of_two_addresses_of_one_moment_it_is_the_same_one_wherever_the_file_is_cut(app):
+    other = create_app(name="Other").app
+    rows = [install_row("r", token="bb"), install_row("q", token="aa", at=None)]
+    rows.append(install_row("r", token="aa"))
+
+    store_installs(app, rows)
+    for row in rows:
+        store_installs(other, [row])
+
+    assert living(app) == living(other) == {"aa": "r"}
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_an_address_that_moves_leaves_its_install_as_wherever_the_file_is_cut(app, known):
+    other = create_app(name="Other").app
+    rows = [
+        install_row("p", token="aa", at=MAY),
+        install_row("p", token="bb", at=None),
+        install_row("q", token="aa", at=JUNE),
+    ]
+
+    store_installs(app, rows[:known])
+    store_installs(app, rows[known:])
+    for row in rows:
+        store_installs(other, [row])
+
+    assert living(app) == living(other) == {"aa": "q"}
 
 
 def test_registering_again_after_an_import_keeps_one_address(app):
@@ -430,6 +539,36 @@ def test_a_chunk_that_fails_leaves_the_run_where_it_was(app):
     assert not User.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_rows_others_keep_locked_are_waited_for_and_then_given_up(app, monkeypatch):
+    monkeypatch.setattr(runs, "WAITS", (0.1,))
+    run = begin_import(app=app, kind="users", digest="d", file_name="f")
+    store_users(app, [UserRow(uid="mark")])
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT 1 FROM crm_user FOR UPDATE")
+        with pytest.raises(Conflict):
+            store_chunk(run, until=1, store=lambda: store_users(app, [UserRow(uid="mark")]))
+
+    run.refresh_from_db()
+    assert run.lines_read == 0
+
+
+def test_the_planner_hears_of_an_app_that_grows(app):
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE crm_user (app_id, uid)")  # of no users
+    run = begin_import(app=app, kind="users", digest="d", file_name="f")
+
+    def store():
+        store_users(app, [UserRow(uid=f"user-{n}") for n in range(3000)])
+        return 3000, 0
+
+    store_chunk(run, until=3000, store=store)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'crm_user'")
+        assert cursor.fetchone() == (3000,)
+
+
 # -- wherever a file is cut
 
 moments = st.sampled_from([None, MAY, JUNE, JUNE + timedelta(days=1)])
@@ -488,7 +627,7 @@ def everything(app):
 
 
 class WhereverAFileIsCut(TestCase):
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(users=st.lists(user_rows, max_size=8), installs=st.lists(install_rows, max_size=8))
     def test_the_same_rows_are_stored(self, users, installs):
         whole, cut = App.objects.create(api_key="whole"), App.objects.create(api_key="cut")

@@ -113,6 +113,36 @@ def test_every_zone_of_the_database_has_its_moment_within_a_day_and_a_bit_of_utc
     assert timedelta(hours=24) <= spread <= timedelta(hours=27)
 
 
+def changes_of(zone, since, until):
+    """Give each moment at which the zone's clocks are put forward or back."""
+    tz, earlier = ZoneInfo(zone), since
+    while earlier < until:
+        later = earlier + timedelta(hours=12)
+        if earlier.astimezone(tz).utcoffset() != later.astimezone(tz).utcoffset():
+            low, high = earlier, later
+            while high - low > timedelta(seconds=1):
+                middle = low + (high - low) // 2
+                same = middle.astimezone(tz).utcoffset() == low.astimezone(tz).utcoffset()
+                low, high = (middle, high) if same else (low, middle)
+            yield high.replace(microsecond=0)
+        earlier = later
+
+
+def test_every_change_of_every_zones_clocks_is_heeded():
+    seen = 0
+    for zone in ZONES:
+        for at in changes_of(zone, utc(2024, 1, 1), utc(2029, 1, 1)):
+            seen += 1
+            before = shown(at - timedelta(seconds=1), zone) + timedelta(seconds=1)
+            after = shown(at, zone)
+            if after > before:  # all the minutes skipped come when the clock jumps
+                assert moment_in(zone, before) == moment_in(zone, after - MINUTE) == at, (zone, at)
+            else:  # what comes twice is the first time, what comes after it once
+                assert moment_in(zone, after) == at - (before - after), (zone, at)
+                assert moment_in(zone, before) == at + (before - after), (zone, at)
+    assert seen > 1000
+
+
 def test_the_edges_of_the_calendar_are_moments_too():
     assert moment_in("Pacific/Kiritimati", datetime(1, 1, 1)) == moment_in(
         "Pacific/Kiritimati", EPOCH

@@ -1,6 +1,7 @@
 """Every documented example, request and answer, replayed from `examples/`."""
 
 import pytest
+from kumulos_calls import Caller
 
 from tests.replay import examples, replay, steps
 
@@ -19,13 +20,20 @@ DOCUMENTED = {
     "events",
     "messages",
     "config",
+    "segments",
+    "push-token",
+    "user-id",
+    "location",
+    "opens",
 }
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_a_documented_example_is_answered_as_documented(path, backend, device, app):
+def test_a_documented_example_is_answered_as_documented(path, client, backend, device, app):
+    callers = {"backend": backend, "device": device, "stranger": Caller(client, "")}
+
     def ask(who, method, where, body):
-        answer = {"backend": backend, "device": device}[who].ask(method, where, body)
+        answer = callers[who].ask(method, where, body)
         return answer.status_code, answer.content
 
     replay(path, ask, {"app": app.pk})
