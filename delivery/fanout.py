@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import F
 from django.utils import timezone
 
 from delivery.audience import Audience
@@ -169,8 +170,8 @@ def _plan_page(occurrence: Occurrence, query: Query, *, first_of_many: bool = Fa
         else:
             cursor.execute(*_inboxes(occurrence, query))
             page = Page(*cursor.fetchone())
-            occurrence.accepted += page.stored  # an inbox takes what it is given
-            _advance(occurrence, page, targeted=page.stored)
+            # an inbox takes what it is given
+            _advance(occurrence, page, targeted=page.stored, accepted=page.stored)
     return page
 
 
@@ -198,10 +199,16 @@ def _inboxes(occurrence: Occurrence, query: Query) -> Query:
     ]
 
 
-def _advance(occurrence: Occurrence, page: Page, *, targeted: int) -> None:
+def _advance(occurrence: Occurrence, page: Page, *, targeted: int, accepted: int = 0) -> None:
     over = page.people < settings.PLAN_PAGE
     occurrence.cursor = page.last or occurrence.cursor
-    occurrence.targeted += targeted
     occurrence.state = Occurrence.State.SENDING if over else Occurrence.State.PLANNING
     occurrence.lease_until = None if over else timezone.now() + settings.BATCH_LEASE
-    occurrence.save(update_fields=["cursor", "targeted", "accepted", "state", "lease_until"])
+    Occurrence.objects.filter(pk=occurrence.pk).update(
+        cursor=occurrence.cursor,
+        state=occurrence.state,
+        lease_until=occurrence.lease_until,
+        # counters are moved, never set: workers record outcomes of the pages before this one
+        targeted=F("targeted") + targeted,
+        accepted=F("accepted") + accepted,
+    )

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from crm.models import Channel, ChannelSubscription, Install, Segment, User
-from delivery import fanout
+from delivery import dispatch, fanout
 from delivery.audience import Audience, Devices
 from delivery.commands.send import SendNotification, send_notification
 from delivery.message import InAppMessage
@@ -44,6 +44,21 @@ def test_pages_are_planned_one_after_another_until_the_audience_ends(phones, sen
 
     assert occurrence.targeted == 10
     assert occurrence.cursor == tokens[-1].pk
+
+
+def test_outcomes_recorded_while_later_pages_are_planned_stay_counted(
+    phones, sends, settings, memory
+):
+    settings.PLAN_PAGE, settings.BATCH_SIZE = 4, 2
+    memory()
+    phones.many(9)
+    occurrence = sends.to_everyone()
+    pages = fanout.plan_batches(occurrence.pk)
+    while next(pages, None) or dispatch.deliver_next("bulk"):
+        while dispatch.deliver_next("bulk"):
+            pass
+    occurrence.refresh_from_db()
+    assert (occurrence.targeted, occurrence.accepted, occurrence.pending) == (9, 9, 0)
 
 
 def test_an_audience_that_ends_with_a_page_is_not_planned_twice(phones, sends, settings):
