@@ -6,14 +6,12 @@ has its turn in each round, behind the same server; ratios are formed within a r
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from http.client import HTTPConnection
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,11 +20,11 @@ import psycopg
 from benchmarks.figures import Report, at_least, say, summarise
 from benchmarks.herd import Answered, post, stampede
 from benchmarks.plan import Plan
+from benchmarks.processes import cpu_seconds, run, served
 from benchmarks.sink import Missing
-from benchmarks.turns import ROOT, UNWANTED, WrongResult
+from benchmarks.turns import UNWANTED, WrongResult
 from devstack import programs
 from devstack.errors import StackError
-from devstack.ports import free_port
 from devstack.services import Services
 
 OURS, PEER = "gateway.wsgi:application", "benchmarks.plain_drf.wsgi:application"
@@ -35,8 +33,6 @@ USUAL = {1: 2000, 50: 5000, 500: 5000}
 """Posts of a turn, by connections."""
 
 USERS = 50  # connections of the figures that name none
-START_DEADLINE = 40
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Told(NamedTuple):
@@ -141,15 +137,15 @@ class Stage:
             urls = stack.enter_context(services).environment()
             kept = {k: v for k, v in os.environ.items() if not UNWANTED.fullmatch(k)}
             environ = {**kept, **urls, "SECRET_KEY": "of a benchmark"}
-            _run(programs.migrate(), environ)
-            made = _run([sys.executable, "manage.py", "create_app", "Bench", "--json"], environ)
+            run(programs.migrate(), environ)
+            made = run([sys.executable, "manage.py", "create_app", "Bench", "--json"], environ)
             assert services.postgres
             assert services.postgres._process  # noqa: SLF001 - whose CPU we count
             stage = cls(urls, json.loads(made), services.postgres._process.pid)  # noqa: SLF001
             stack.callback(stage._database.close)
             stage._seed(installs)
             for program in (OURS, PEER):
-                stage._servers[program] = stack.enter_context(_served(program, environ))
+                stage._servers[program] = stack.enter_context(served(program, environ))
             yield stage
 
     def turn(self, program: str, n: int, connections: int) -> Turn:
@@ -158,9 +154,9 @@ class Stage:
         push = self._push()
         self._post(port, self._opens(push, min(WARM, n)), connections)
         requests = self._opens(push, n)
-        before = _cpu(server), _cpu(self._postgres)
+        before = cpu_seconds(server), cpu_seconds(self._postgres)
         answered = self._post(port, requests, connections)
-        after = _cpu(server), _cpu(self._postgres)
+        after = cpu_seconds(server), cpu_seconds(self._postgres)
         web, postgres = ((b - a) / n * 1e6 for a, b in zip(before, after, strict=True))
         self._opened += n if program == OURS else 0
         return Turn(answered.rate, web, postgres)
@@ -232,59 +228,3 @@ class Stage:
 
 def _install(number: int) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, str(number)))
-
-
-def _run(command: Sequence[str], environ: dict[str, str]) -> str:
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, cwd=ROOT, env=environ
-    )
-    if done.returncode:
-        raise WrongResult((done.stderr.strip().splitlines() or [f"{command} failed"])[-1])
-    return done.stdout
-
-
-@contextmanager
-def _served(program: str, environ: dict[str, str]) -> Iterator[tuple[int, int]]:
-    """Have a program behind the web server of `make run`; gives its port and process."""
-    port = free_port()
-    command = [*programs.web(port)[:-1], program]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            _wait_for(port)
-            yield port, process.pid
-        finally:
-            process.terminate()
-
-
-def _wait_for(port: int) -> None:
-    ends_at = time.monotonic() + START_DEADLINE
-    while time.monotonic() < ends_at:
-        with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as asking:
-            try:
-                asking.request("GET", "/nothing")
-                asking.getresponse()
-            except OSError:
-                time.sleep(0.1)
-            else:
-                return
-    raise WrongResult(f"no web server after {START_DEADLINE} s")
-
-
-def _cpu(root: int) -> float:
-    """Give the CPU seconds of a process and all its descendants, the ended ones included."""
-    parents: dict[int, int] = {}
-    seconds: dict[int, float] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = entry.read_text().rpartition(") ")[2].split()
-        except OSError:
-            continue  # it ended meanwhile
-        pid = int(entry.parent.name)
-        parents[pid] = int(fields[1])
-        seconds[pid] = sum(map(int, fields[11:15])) / TICK
-    family = {root}
-    while more := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= more
-    return sum(seconds[pid] for pid in family)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from benchmarks import events, segments, transports
+from benchmarks import events, fanout, segments, transports
 from benchmarks.figures import Report
 from benchmarks.plan import Plan, Unclear
 
@@ -21,6 +21,7 @@ GROUPS = (
     Group(transports.NAMES, transports.measure),
     Group(events.NAMES, events.measure),
     Group(segments.NAMES, segments.measure),
+    Group(fanout.NAMES, fanout.measure),
 )
 """In the order they are measured. A new group is a module with these two, and a line here."""
 

@@ -1,0 +1,152 @@
+"""The whole gateway for a while: engines that sync, web, workers and tick, aimed at a sink."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+import urllib.request
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from benchmarks import workload
+from benchmarks.processes import cpu_seconds, peak_mib, run, served, started
+from benchmarks.sink import Missing, Sink
+from benchmarks.turns import UNWANTED, WrongResult
+from devstack import programs
+from devstack.services import Services
+from simulator.identity.material import TOPIC
+from simulator.identity.service_accounts import new_account
+
+OURS = "gateway.wsgi:application"
+WARM_UP = 20.0
+
+# none begins with "dead": to the sink that is a phone that is gone
+TOKENS = """
+WITH u AS (
+    INSERT INTO crm_user (app_id, uid, anonymous)
+    SELECT %(app)s, 'u' || n, true FROM generate_series(1, %(count)s) n RETURNING id, uid
+), i AS (
+    INSERT INTO crm_install (app_id, uid, user_id) SELECT %(app)s, uid, id FROM u RETURNING id, uid
+)
+INSERT INTO crm_devicetoken
+       (app_id, install_id, transport, environment, topic, kind, value, state)
+SELECT %(app)s, id, CASE WHEN n %% 2 = 0 THEN 'apns' ELSE 'fcm' END, 'production',
+       CASE WHEN n %% 2 = 0 THEN %(topic)s ELSE '' END, 'token',
+       CASE WHEN n %% 2 = 0 THEN '0' || substr(md5('a' || uid) || md5('b' || uid), 2)
+            ELSE md5('c' || uid) || ':APA91b' || md5('d' || uid) || md5('e' || uid) END, 'alive'
+  FROM (SELECT id, uid, substr(uid, 2)::int AS n FROM i) numbered
+"""
+
+COUNTED = (
+    *("targeted", "accepted", "rejected", "unregistered", "expired", "uncertain", "replayed"),
+    *("finished_at", "created_at"),
+)
+
+
+class Gateway:
+    """One running gateway, asked over HTTP and looked into by SQL."""
+
+    def __init__(self, *, port: int, pids: Mapping[str, int], database_url: str) -> None:
+        self._port = port
+        self._pids = pids
+        self.database = psycopg.connect(database_url, autocommit=True)
+        self._environ: dict[str, str] = {}
+
+    @classmethod
+    @contextmanager
+    def running(cls) -> Iterator["Gateway"]:
+        """Have one, as `make run` starts its parts."""
+        if not Path("/proc/self/stat").exists():
+            raise Missing("what a process costs is read from /proc, which Linux has")
+        with ExitStack() as stack:
+            base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+            services = Services(base / "engines", environ={})
+            urls = stack.enter_context(services).environment()
+            kept = {k: v for k, v in os.environ.items() if not UNWANTED.fullmatch(k)}
+            environ = {**kept, **urls, "SECRET_KEY": "of a benchmark"}
+            environ["GATEWAY_LOG_LEVEL"] = "WARNING"
+            run(programs.migrate(), environ)
+            port, web = stack.enter_context(served(OURS, environ))
+            pids = {
+                "web": web,
+                "worker": stack.enter_context(started(programs.worker(), environ)),
+                "tick": stack.enter_context(started(programs.beat(base), environ)),
+                "postgres": _pid_of(services.postgres),
+                "broker": _pid_of(services.valkey),
+            }
+            gateway = cls(port=port, pids=pids, database_url=urls["DATABASE_URL"])
+            gateway._environ = environ
+            stack.callback(gateway.database.close)
+            yield gateway
+
+    def cpu(self) -> dict[str, float]:
+        """Give the CPU seconds each kind of process has taken so far."""
+        return {name: cpu_seconds(pid) for name, pid in self._pids.items()}
+
+    def peak_mib(self, name: str) -> float:
+        """Give the most memory one process of a kind has had resident."""
+        return peak_mib(self._pids[name])
+
+    def new_app(self, sink: Sink, *, tokens: int) -> dict[str, Any]:
+        """Give the keys of a fresh app with so many devices, half of each provider."""
+        made = run([sys.executable, "manage.py", "create_app", "Bench", "--json"], self._environ)
+        app: dict[str, Any] = json.loads(made)
+        self.aim(app, sink)
+        facts = {"app": app["id"], "count": tokens, "topic": TOPIC}
+        self.database.execute(TOKENS, facts)
+        self.database.execute("VACUUM ANALYZE")
+        return app
+
+    def aim(self, app: Mapping[str, Any], sink: Sink) -> None:
+        """Send an app's pushes to a sink from now on."""
+        with tempfile.TemporaryDirectory() as folder:
+            account = Path(folder) / "account.json"
+            account.write_text(
+                json.dumps(new_account(workload.PROJECT, f"{sink.url}/token").document)
+            )
+            key = sink.identity.key
+            where = ["--endpoint", sink.url, "--ca-file", str(sink.identity.ca_file)]
+            store = [sys.executable, "manage.py", "set_credential", str(app["id"])]
+            names = ["--key-id", key.key_id, "--team-id", key.team_id, "--topic", TOPIC]
+            run([*store, "apns", str(sink.identity.key_file), *names, *where], self._environ)
+            run([*store, "fcm", str(account), *where], self._environ)
+
+    def send(self, app: Mapping[str, Any], **said: Any) -> int:
+        """Ask for a push and give the notification's id."""
+        body = {"title": "Hello", "message": "World", "data": {"a": "1", "b": "2"}, **said}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._port}/notifications", json.dumps(body).encode()
+        )
+        pair = f"{app['api_key']}:{app['server_key']}".encode()
+        request.add_header("Authorization", f"Basic {b64encode(pair).decode()}")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return int(json.load(answer)["id"])
+
+    def finished(self, notification: int, *, seconds: float, every: float = 0.02) -> dict[str, Any]:
+        """Wait for the end of a send and give its occurrence."""
+        ends_at = time.monotonic() + seconds
+        while time.monotonic() < ends_at:
+            row = self.database.execute(
+                """SELECT o.targeted, o.accepted, o.rejected, o.unregistered, o.expired,
+                          o.uncertain, o.replayed, o.finished_at, n.created_at
+                     FROM delivery_occurrence o JOIN delivery_notification n
+                       ON n.id = o.notification_id
+                    WHERE n.id = %s AND o.state = 'finished'""",
+                [notification],
+            ).fetchone()
+            if row is not None:
+                return dict(zip(COUNTED, row, strict=True))
+            time.sleep(every)
+        raise WrongResult(f"notification {notification} was not finished in {seconds:g} s")
+
+
+def _pid_of(engine: Any) -> int:
+    assert engine
+    assert engine._process  # noqa: SLF001 - whose CPU we count
+    return int(engine._process.pid)  # noqa: SLF001
