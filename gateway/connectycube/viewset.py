@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.models import App, Session, User
-from gateway.connectycube.auth import SessionOrKey, SessionToken, read_token
+from gateway.connectycube.auth import SessionToken, read_token
 from gateway.connectycube.envelope import read_body, read_params
 from gateway.connectycube.errors import NeedsUser, refuse
 from gateway.connectycube.moments import expiry
@@ -64,12 +64,6 @@ class ApplicationViewSet(CubeViewSet):
     def user(self) -> User | None:
         """Whoever is signed in."""
         return self.session.user if self.session else None
-
-
-class SignUpViewSet(ApplicationViewSet):
-    """A resource the application's own key opens too."""
-
-    authentication_classes = [SessionOrKey]
 
 
 class UserViewSet(ApplicationViewSet):

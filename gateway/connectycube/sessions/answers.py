@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.fields import Field
 
-from gateway.connectycube.users.responses import UserFields
+from gateway.connectycube.users.answers import UserFields
 
 Fields = dict[str, Field[Any, Any, Any, Any]]
 

@@ -36,7 +36,8 @@ from gateway.connectycube.sessions.requests import (
     read_session,
 )
 from gateway.connectycube.sessions.responses import session_body
-from gateway.connectycube.users.responses import UserAnswer, user_body
+from gateway.connectycube.users.answers import UserAnswer
+from gateway.connectycube.users.responses import user_body
 from gateway.connectycube.viewset import ApplicationViewSet
 
 
