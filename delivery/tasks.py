@@ -14,6 +14,8 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
 
+from crm.commands.accounts import forget_guests
+from crm.commands.sessions import forget_expired_sessions
 from delivery import dispatch, fanout, firings, ledger
 from delivery.scheduling import claims
 
@@ -66,8 +68,11 @@ def welcome_zones() -> None:
 
 @shared_task(name="upkeep")
 def upkeep() -> None:
-    """Make ledger partitions ahead of time and drop those past their retention."""
-    ledger.keep_partitions(today=timezone.now().date())
+    """Make ledger partitions ahead of time, and drop days, sessions and guests past theirs."""
+    now = timezone.now()
+    ledger.keep_partitions(today=now.date())
+    forget_expired_sessions(now=now)
+    forget_guests(now=now)
 
 
 def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:

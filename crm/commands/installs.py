@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from crm.commands import device_tokens
@@ -160,9 +160,23 @@ def _track(install: Install, said: TrackInstall) -> None:
 def _associate(install: Install, said: AssociateUser) -> None:
     # signed in under the install's own id is not signed in
     anonymous = said.user_uid == install.uid
-    user = recognise_user(app=install.app, uid=said.user_uid, anonymous=anonymous)
+    user = _held(install.app, said.user_uid, anonymous=anonymous)
     if said.attributes is not None:
         User.objects.filter(pk=user.pk).update(
             attributes=said.attributes, updated_at=timezone.now()
         )
     install.user = user
+
+
+def _held(app: App, uid: str, *, anonymous: bool) -> User:
+    """Give the user known under `uid`, who cannot be deleted before this transaction ends.
+
+    The foreign key alone is looked at when it ends, and whoever deletes an account sees no install
+    that is not committed yet.
+    """
+    while True:
+        user = recognise_user(app=app, uid=uid, anonymous=anonymous)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM crm_user WHERE id = %s FOR KEY SHARE", [user.pk])
+            if cursor.fetchone():
+                return user

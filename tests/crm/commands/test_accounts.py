@@ -15,10 +15,13 @@ from crm.commands.accounts import (
     SignUp,
     change_account,
     delete_account,
+    forget_guests,
     sign_up,
 )
 from crm.commands.apps import create_app
+from crm.commands.device_tokens import Address
 from crm.commands.installs import AssociateUser, change_install, recognise_install
+from crm.commands.user_devices import UserDevice, subscribe_device
 from crm.commands.users import set_attributes
 from crm.directory import (
     Condition,
@@ -39,11 +42,6 @@ from crm.passwords import matches
 pytestmark = pytest.mark.django_db
 
 BLANK, INVALID, TAKEN = "can't be blank", "is invalid", "has already been taken"
-
-
-@pytest.fixture(autouse=True)
-def _quick_hashes(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
@@ -393,18 +391,25 @@ def test_deleting_takes_sessions_and_addresses_along(app, phones, enter):
     Session.objects.create(
         app=app, user=user, token_fingerprint=b"x" * 32, expires_at=timezone.now()
     )
-    DeviceToken.objects.create(
-        app=app, user=user, transport="fcm", environment="production", value="v"
-    )
+    address = Address(transport="fcm", environment="production", topic="", value="v")
+    subscribe_device(UserDevice(user, "phone-1", "android"), [address])
     kept = phones.ring("i", user="crm-17")
     pk = user.pk
     delete_account(user)
     delete_account(User(pk=pk))
     assert not Session.objects.exists()
-    assert list(DeviceToken.objects.all()) == [kept]
+    assert list(DeviceToken.objects.reachable()) == [kept]
     assert not User.objects.filter(pk=pk).exists()
     install = Install.objects.get(uid="i")
     assert (install.user.uid, install.user.anonymous) == ("i", True)
+
+
+def test_guests_whose_day_is_over_are_forgotten(app, enter):
+    guest, other = (sign_up(SignUp(app=app, guest=True)) for _ in range(2))
+    User.objects.filter(pk=guest.pk).update(guest_until=timezone.now())
+    kept = enter("dacia")
+    assert forget_guests(now=timezone.now()) == 1
+    assert set(User.objects.all()) == {other, kept}
 
 
 def test_an_install_named_like_the_person_is_an_anonymous_ones_afterwards(app, enter):
