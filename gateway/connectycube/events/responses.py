@@ -1,6 +1,6 @@
 """Domain → wire: an event is one of our notifications, on one channel."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -11,9 +11,13 @@ from delivery.reports import Runs
 from gateway.connectycube.moments import stamp
 
 
-def event_body(event: Notification, runs: Mapping[int, Runs]) -> dict[str, Any]:
+FRESH = Runs(pending=True)
+"""What has come of an event when it is stored; a worker may be faster than the answer."""
+
+
+def event_body(event: Notification, been: Runs) -> dict[str, Any]:
     """Give one event in its envelope, in the documented order."""
-    said, been = event.filters, runs[event.pk]
+    said = event.filters
     tags = said["tag_query"]
     return {
         "event": {
@@ -38,11 +42,9 @@ def event_body(event: Notification, runs: Mapping[int, Runs]) -> dict[str, Any]:
     }
 
 
-def created_body(
-    events: Iterable[Notification], runs: Mapping[int, Runs], *, app: App, push_type: str | None
-) -> Any:
+def created_body(events: Iterable[Notification], *, app: App, push_type: str | None) -> Any:
     """Give the answer to a creation: an object or a list, as this application's clients want it."""
-    bodies = [event_body(event, runs) for event in events]
+    bodies = [event_body(event, FRESH) for event in events]
     shape = app.cube_event_answer
     if shape == App.EventAnswer.AUTO:
         shape = App.EventAnswer.OBJECT if push_type else App.EventAnswer.ARRAY

@@ -49,7 +49,7 @@ class Events(UserViewSet):
         del request
         ask = read_event(self.body(), app=self.app, author=self.author, now=timezone.now())
         events = send_reachable(ask.sends)
-        body = created_body(events, runs(events), app=self.app, push_type=ask.push_type)
+        body = created_body(events, app=self.app, push_type=ask.push_type)
         return Response(body, status=201)
 
     @extend_schema(
@@ -63,7 +63,7 @@ class Events(UserViewSet):
         page, found = read_page(self.query()), authored(self.app, source=SOURCE, by=self.author)
         shown = list(found[page.rows])
         known = runs(shown)
-        items = [event_body(event, known) for event in shown]
+        items = [event_body(event, known[event.pk]) for event in shown]
         return Response(page_body(page, total=found.count(), items=items))
 
     @extend_schema(
@@ -114,4 +114,4 @@ class Events(UserViewSet):
 
 def described(event: Notification) -> dict[str, object]:
     """Give an event and what its runs have come to."""
-    return event_body(event, runs([event]))
+    return event_body(event, runs([event])[event.pk])
