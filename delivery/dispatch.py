@@ -13,6 +13,7 @@ from django.utils import timezone
 from crm.models import DeviceToken
 from delivery import breaker, outcomes
 from delivery.answers import Answers
+from delivery.arrays import numbers
 from delivery.backoff import backoff
 from delivery.message import named, read_message
 from delivery.models import Batch, Delivery, ProviderCredential
@@ -79,9 +80,9 @@ def deliver(batch: Batch) -> None:
 REMAINDER = """
 WITH settled AS MATERIALIZED (
     SELECT token_id FROM delivery_delivery
-     WHERE day = %(day)s AND occurrence_id = %(occurrence)s AND token_id = ANY(%(ids)s)
+     WHERE day = %(day)s AND occurrence_id = %(occurrence)s AND token_id = ANY(%(ids)s::int[])
 ), known AS MATERIALIZED (
-    SELECT id, value, install_id, state FROM crm_devicetoken WHERE id = ANY(%(ids)s)
+    SELECT id, value, install_id, state FROM crm_devicetoken WHERE id = ANY(%(ids)s::int[])
 )
 SELECT wanted.id, coalesce(known.value, ''), known.install_id, coalesce(known.state, 'dead')
   FROM unnest(%(ids)s::int[]) AS wanted (id) LEFT JOIN known ON known.id = wanted.id
@@ -94,7 +95,8 @@ def remainder(batch: Batch) -> Sequence[Addressee]:
     """Give the tokens of a batch the ledger has no outcome for yet, in key order."""
     day, occurrence = batch.occurrence.ledger_day, batch.occurrence_id
     with connection.cursor() as cursor:
-        cursor.execute(REMAINDER, {"day": day, "occurrence": occurrence, "ids": batch.token_ids})
+        ids = numbers(batch.token_ids)
+        cursor.execute(REMAINDER, {"day": day, "occurrence": occurrence, "ids": ids})
         return [Addressee(*row) for row in cursor.fetchall()]
 
 

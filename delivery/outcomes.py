@@ -9,6 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from crm.commands.device_tokens import Death, retire_tokens
+from delivery.arrays import numbers, texts
 from delivery.models import Delivery, Occurrence
 from delivery.providers.contract import Outcome, Verdict
 
@@ -66,7 +67,8 @@ def record_endings(
     ]
     if not rows:
         return
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    token_ids, install_ids, *words = zip(*rows, strict=True)
+    columns = [numbers(token_ids), numbers(install_ids), *map(texts, words)]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(RECORD, [occurrence.ledger_day, occurrence.pk, timezone.now(), *columns])
         fresh = dict(cursor.fetchall())

@@ -10,7 +10,6 @@ from delivery.models import Notification
 from delivery.reports import Runs
 from gateway.connectycube.moments import stamp
 
-
 FRESH = Runs(pending=True)
 """What has come of an event when it is stored; a worker may be faster than the answer."""
 
