@@ -1,5 +1,6 @@
 """How each of the gateway's own processes is started in development."""
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,8 +34,12 @@ def web(port: int) -> list[str]:
 
 
 def worker() -> list[str]:
-    """Two prefork processes that look into `urgent` before `bulk`."""
-    size = ["--pool", "prefork", "--concurrency", "2", "--queues", "urgent,bulk"]
+    """Two prefork processes a core, which look into `urgent` before `bulk`.
+
+    While one waits for a provider's answers another has work for the core.
+    """
+    processes = str(2 * (os.cpu_count() or 1))
+    size = ["--pool", "prefork", "--concurrency", processes, "--queues", "urgent,bulk"]
     quiet = ["--without-gossip", "--without-mingle"]
     return [*CELERY, "worker", *size, *quiet]
 

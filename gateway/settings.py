@@ -103,6 +103,12 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "PREPROCESSING_HOOKS": ["gateway.docs.without_twins"],
+    "PATH_CONVERTER_OVERRIDES": {"number": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}},
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "applicationKey": {"type": "apiKey", "in": "header", "name": "CB-AuthKey"}
+        }
+    },
 }
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_PROXY_SSL_HEADER = (

@@ -1,6 +1,6 @@
 """The session token in `CB-Token`, or `QB-Token` of the ancestor's clients."""
 
-from typing import ClassVar
+from enum import Enum, auto
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -22,34 +22,42 @@ def read_token(request: Request) -> tuple[str, str] | None:
     return None
 
 
-class SessionToken(BaseAuthentication):
-    """Lets in whoever holds a living session's token; `request.auth` is then the Session."""
+class Way(Enum):
+    """How some actions open without a session."""
 
-    def authenticate(self, request: Request) -> tuple[None, Session]:
-        """Give the session, its life prolonged by this very request."""
-        if (said := read_token(request)) is None:
+    NOTHING = auto()  # it is what makes one: whatever token is still held is not looked at
+    KEY = auto()  # with the application's own key (§2)
+
+
+class SessionToken(BaseAuthentication):
+    """Lets in whoever holds a living session's token; `request.auth` is then the Session.
+
+    A view may name other ways in by method, in `other_ways`.
+    """
+
+    def authenticate(self, request: Request) -> tuple[None, Session | App] | None:
+        """Give the session, its life prolonged by this very request, or what another way gives."""
+        said = read_token(request)
+        way = request.parser_context["view"].other_ways.get(request.method)
+        if way is Way.NOTHING:
+            return None
+        if way is Way.KEY and said is None and (key := read_key(request)) is not None:
+            return None, app_of(key)
+        if said is None:
             raise TokenRequired
         if (session := resume_session(said[0])) is None:
             raise NoSuchSession
         return None, session
 
 
-class SessionOrKey(SessionToken):
-    """The same, and without a token the application's own key: sign-up only (§2)."""
-
-    kind: ClassVar[AppKey.Kind] = AppKey.Kind.AUTH
-
-    def authenticate(self, request: Request) -> tuple[None, Session | App]:  # type: ignore[override]
-        """Give the session, or the application its key names."""
-        key = next((said for name in KEY_HEADERS if (said := request.META.get(name))), None)
-        if key is None or read_token(request) is not None:
-            return super().authenticate(request)
-        if (app := app_of(key.strip())) is None:
-            raise Unauthorized
-        return None, app
+def read_key(request: Request) -> str | None:
+    """Give the authorization key of the request, None where there is none."""
+    return next((said.strip() for name in KEY_HEADERS if (said := request.META.get(name))), None)
 
 
-def app_of(auth_key: str) -> App | None:
-    """Give the application an authorization key opens."""
+def app_of(auth_key: str) -> App:
+    """Give the application an authorization key opens; raises `Unauthorized` for any other."""
     keys = AppKey.objects.live().filter(kind=AppKey.Kind.AUTH, fingerprint=fingerprint(auth_key))
-    return App.objects.filter(keys__in=keys).first()
+    if (app := App.objects.filter(keys__in=keys).first()) is None:
+        raise Unauthorized
+    return app

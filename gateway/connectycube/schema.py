@@ -6,7 +6,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse
 
-from gateway.connectycube.auth import SessionOrKey, SessionToken
+from gateway.connectycube.auth import SessionToken
 
 BAD_REQUEST = OpenApiResponse(OpenApiTypes.OBJECT, "Neither JSON nor a form.")
 UNAUTHORISED = OpenApiResponse(OpenApiTypes.OBJECT, "No living session, or a wrong password.")
@@ -16,35 +16,18 @@ INVALID = OpenApiResponse(OpenApiTypes.OBJECT, "`errors`: reasons by field, or a
 TOO_MANY = OpenApiResponse(OpenApiTypes.OBJECT, "Too many wrong passwords for this name.")
 
 
+SESSION_OR_KEY: Any = [{"sessionToken": []}, {"applicationKey": []}]
+"""Either will do; the scheme of the key is in `settings.SPECTACULAR_SETTINGS`."""
+
+
 # the library gives the hook that registers subclasses no types
 class SessionTokenInSchema(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How a session is shown; found by drf-spectacular because it exists."""
 
     target_class = SessionToken
     name = "sessionToken"
-    match_subclasses = False
 
     def get_security_definition(self, auto_schema: object) -> dict[str, Any]:
         """Give the scheme and what goes into it."""
         del auto_schema
         return {"type": "apiKey", "in": "header", "name": "CB-Token"}
-
-
-class SessionOrKeyInSchema(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How a sign-up is let in."""
-
-    target_class = SessionOrKey
-    name = ["sessionToken", "applicationKey"]
-
-    def get_security_requirement(self, auto_schema: object) -> list[dict[str, list[Any]]]:
-        """Give the two ways in: either will do."""
-        del auto_schema
-        return [{"sessionToken": []}, {"applicationKey": []}]
-
-    def get_security_definition(self, auto_schema: object) -> list[dict[str, Any]]:
-        """Give both schemes."""
-        del auto_schema
-        return [
-            {"type": "apiKey", "in": "header", "name": "CB-Token"},
-            {"type": "apiKey", "in": "header", "name": "CB-AuthKey"},
-        ]

@@ -1,12 +1,13 @@
 """What all ConnectyCube resources share: who is asking, what they sent, how they are refused."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.models import App, Session, User
-from gateway.connectycube.auth import SessionToken, read_token
+from gateway.connectycube.auth import SessionToken, Way, read_token
 from gateway.connectycube.envelope import read_body, read_params
 from gateway.connectycube.errors import NeedsUser, refuse
 from gateway.connectycube.moments import expiry
@@ -48,6 +49,8 @@ class ApplicationViewSet(CubeViewSet):
     """A resource any session opens."""
 
     authentication_classes = [SessionToken]
+    other_ways: ClassVar[Mapping[str | None, Way]] = {}
+    """How an action opens without a session, by method."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Take the session up before anything else is looked at."""

@@ -6,6 +6,7 @@ No answer may be a 5xx, have a status the document does not name, or a body it d
 
 import os
 from base64 import b64encode
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
@@ -21,11 +22,15 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from crm.commands.apps import create_app
+from crm.commands.accounts import SignUp, sign_up
+from crm.commands.apps import NewApp, create_app
+from crm.commands.device_tokens import Address
+from crm.commands.sessions import open_session
+from crm.commands.user_devices import UserDevice, subscribe_device
 from crm.models import Channel, Install, Segment, User
 from delivery.audience import Audience
 from delivery.commands.send import SendNotification, send_notification
-from delivery.message import InAppMessage, Message
+from delivery.message import InAppMessage, Message, RawMessage
 from delivery.models import Notification
 from delivery.schedule import Schedule
 from gateway.wsgi import application
@@ -62,21 +67,53 @@ PUSH = Message(title="Hello", body="World")
 IN_APP = InAppMessage(template_uid="welcome", content={})
 
 
-def _sent(app, message):
+ADDRESS = Address(transport="apns", environment="production", topic="", value="a")
+RAW = RawMessage(transport="apns", payload={"aps": {"alert": "Hello"}})
+WORDS = {
+    "event_type": "fixed_date",
+    "date": 4070908800,
+    "period": None,
+    "end_date": None,
+    "environment": "production",
+    "tag_query": None,
+    "channel": "apns",
+    "message": "payload=e30=",
+}
+
+
+def _sent(app, message, source=Notification.Source.KUMULOS, **said):
     return send_notification(
         SendNotification(
             app=app,
-            source=Notification.Source.KUMULOS,
+            source=source,
             message=message,
             audience=Audience(everyone=True),
             schedule=Schedule(at=datetime(2099, 1, 1, tzinfo=UTC)),
+            **said,
         )
     )
 
 
+@dataclass
+class Known:
+    """An app with one of everything: what opens each kind of route, and ids by path."""
+
+    keys: NewApp
+    token: str
+    ids: dict[str, object]
+
+    def headers(self, operation):
+        schemes = [name for need in operation.definition.raw.get("security", []) for name in need]
+        if "sessionToken" in schemes:
+            return {"CB-Token": self.token}
+        secret = self.keys.secret_key if "deviceKey" in schemes else self.keys.server_key
+        pair = f"{self.keys.api_key}:{secret}".encode()
+        return {"Authorization": f"Basic {b64encode(pair).decode()}"}
+
+
 @pytest.fixture
-def known():
-    """Give an app with one of everything, and the keys for each kind of route."""
+def known(settings):
+    settings.ACCEPT_UNREACHABLE = True
     new = create_app(name="Fuzz")
     user = User.objects.create(app=new.app, uid="user 1/2")
     install = Install.objects.create(app=new.app, uid="install-1", user=user)
@@ -85,22 +122,24 @@ def known():
     rule = {"version": 1, "where": {"field": "tag", "op": "equals", "value": "vip"}}
     segment = Segment.objects.create(app=new.app, name="VIP", rule=rule)
     template = Template.objects.create(app=new.app, uid="welcome", name="W", content={})
+    john = sign_up(SignUp(app=new.app, login="john", password="secret", external_id="john"))
+    [token] = subscribe_device(UserDevice(john, "u", "ios"), [ADDRESS])
+    event = _sent(new.app, RAW, Notification.Source.CONNECTYCUBE, author=john, filters=WORDS)
     ids = {
         "/channels/{": channel.pk,
         "/segments/{": segment.pk,
-        "/users/{": user.uid,
+        "/v1/users/{": user.uid,
+        "/v2/users/{": user.uid,
         "/app-installs/{": install.uid,
         "/templates/in-app/{": template.uid,
         "/messages/in-app/{": in_app.pk,
         "/notifications/{": push.pk,
+        "/users/{user_id": john.pk,
+        "/users/external/{": john.uid,
+        "/subscriptions/{": token.pk,
+        "/events/{": event.pk,
     }
-    return new, ids
-
-
-def authorization(new, operation):
-    schemes = [name for need in operation.definition.raw.get("security", []) for name in need]
-    secret = new.secret_key if "deviceKey" in schemes else new.server_key
-    return {"Authorization": f"Basic {b64encode(f'{new.api_key}:{secret}'.encode()).decode()}"}
+    return Known(new, open_session(app=new.app, user=john).token, ids)
 
 
 def tried():
@@ -116,25 +155,25 @@ def tried():
 @schema.parametrize()
 @tried()
 def test_no_route_breaks_over_what_is_made_up(case, known):
-    new, _ = known
-    response = case.call(headers=authorization(new, case.operation))
+    response = case.call(headers=known.headers(case.operation))
     case.validate_response(response, checks=CHECKS)
 
 
 @schema.parametrize()
 @tried()
 def test_no_route_breaks_over_what_is_there(case, known):
-    new, ids = known
     for name in case.path_parameters or {}:
-        [case.path_parameters[name]] = (ids[word] for word in ids if word in case.operation.path)
-    response = case.call(headers=authorization(new, case.operation))
+        words = [word for word in known.ids if word in case.operation.path]
+        case.path_parameters[name] = known.ids[words[0]]
+    response = case.call(headers=known.headers(case.operation))
     case.validate_response(response, checks=CHECKS)
 
 
 @schema.parametrize()
 @tried()
 def test_no_route_opens_without_a_key(case, db):
-    response = case.call(headers={"Authorization": "Basic bm86bm8="})
+    response = case.call(headers={"Authorization": "Basic bm86bm8=", "CB-Token": "none"})
     case.validate_response(response, checks=CHECKS)
-    if case.method != "OPTIONS":  # a browser asks that without a key
+    open_to_all = not case.operation.definition.raw.get("security")  # a session begins without
+    if case.method != "OPTIONS" and not open_to_all:  # a browser asks that without a key
         assert response.status_code == 401

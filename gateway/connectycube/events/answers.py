@@ -68,7 +68,7 @@ class ChangedEventFields(serializers.Serializer[Any]):
     name = serializers.CharField(required=False, max_length=255)
 
 
-class ChangeFields(serializers.Serializer[Any]):
+class EventChangeFields(serializers.Serializer[Any]):
     """The envelope of a change."""
 
     event = ChangedEventFields()

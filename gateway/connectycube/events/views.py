@@ -1,5 +1,7 @@
 """Which request, which command, which response."""
 
+from typing import Any
+
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
@@ -11,8 +13,8 @@ from delivery.models import Notification
 from delivery.reports import authored, find_from, runs
 from gateway.connectycube.errors import Forbidden
 from gateway.connectycube.events.answers import (
-    ChangeFields,
     EventAnswer,
+    EventChangeFields,
     EventFields,
     EventsAnswer,
 )
@@ -28,6 +30,19 @@ CREATED = PolymorphicProxySerializer(
     resource_type_field_name=None,
     many=False,
 )
+
+CHANGED: dict[str, Any] = {
+    "summary": "Pause, resume, repeat or change an event",
+    "request": EventChangeFields,
+    "responses": {
+        200: EventAnswer,
+        400: BAD_REQUEST,
+        401: UNAUTHORISED,
+        403: FORBIDDEN,
+        404: NOT_FOUND,
+        422: INVALID,
+    },
+}
 
 
 class Events(UserViewSet):
@@ -54,8 +69,15 @@ class Events(UserViewSet):
 
     @extend_schema(
         summary="List the user's own events",
+        operation_id="events_list",
         parameters=[OpenApiParameter("page", int), OpenApiParameter("per_page", int)],
-        responses={200: EventsAnswer, 401: UNAUTHORISED, 403: FORBIDDEN},
+        responses={
+            200: EventsAnswer,
+            400: BAD_REQUEST,
+            401: UNAUTHORISED,
+            403: FORBIDDEN,
+            422: INVALID,
+        },
     )
     def browse(self, request: Request) -> Response:
         """List the events whoever is signed in has made, oldest first."""
@@ -75,18 +97,8 @@ class Events(UserViewSet):
         del request
         return Response(described(find_from(self.app, event_id, source=SOURCE)))
 
-    @extend_schema(
-        summary="Pause, resume, repeat or change an event",
-        request=ChangeFields,
-        responses={
-            200: EventAnswer,
-            400: BAD_REQUEST,
-            401: UNAUTHORISED,
-            403: FORBIDDEN,
-            404: NOT_FOUND,
-            422: INVALID,
-        },
-    )
+    @extend_schema(methods=["PUT"], operation_id="events_update", **CHANGED)
+    @extend_schema(methods=["POST"], operation_id="events_update_by_post", **CHANGED)
     def update(self, request: Request, event_id: int) -> Response:
         """Change what is given of an event; the seed's own sample does it with POST."""
         del request

@@ -1,7 +1,6 @@
 """Which request, which command, which response."""
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,7 +16,7 @@ from crm.commands.sessions import (
     open_session,
 )
 from crm.models import App, User
-from gateway.connectycube.auth import read_token
+from gateway.connectycube.auth import Way, read_token
 from gateway.connectycube.envelope import read_body_as_written
 from gateway.connectycube.errors import TooManyRequests, Unauthorized
 from gateway.connectycube.schema import (
@@ -36,7 +35,7 @@ from gateway.connectycube.sessions.requests import (
     read_session,
 )
 from gateway.connectycube.sessions.responses import session_body
-from gateway.connectycube.users.answers import UserAnswer
+from gateway.connectycube.users.answers import CubeUserAnswer
 from gateway.connectycube.users.responses import user_body
 from gateway.connectycube.viewset import ApplicationViewSet
 
@@ -44,12 +43,11 @@ from gateway.connectycube.viewset import ApplicationViewSet
 class Sessions(ApplicationViewSet):
     """The session itself."""
 
-    def get_authenticators(self) -> list[BaseAuthentication]:
-        """Give none for a new one: whatever token the client still holds is not looked at."""
-        return [] if self.request.method == "POST" else super().get_authenticators()
+    other_ways = {"POST": Way.NOTHING}
 
     @extend_schema(
         summary="Open a session of an application, or of someone in it",
+        auth=[],
         request=SessionFields,
         responses={
             201: SessionAnswer,
@@ -85,11 +83,15 @@ class Sessions(ApplicationViewSet):
         self.session = None
         return Response(status=200)
 
+
+class OtherSessions(ApplicationViewSet):
+    """The sessions of all other devices of a user."""
+
     @extend_schema(
         summary="End every other session of the user", responses={200: None, 401: UNAUTHORISED}
     )
-    def destroy_others(self, request: Request) -> Response:
-        """End the sessions of all other devices."""
+    def destroy(self, request: Request) -> Response:
+        """End them."""
         del request
         assert self.session is not None
         close_other_sessions(self.session)
@@ -103,7 +105,7 @@ class Logins(ApplicationViewSet):
         summary="Sign someone in on this session",
         request=LoginFields,
         responses={
-            202: UserAnswer,
+            202: CubeUserAnswer,
             400: BAD_REQUEST,
             401: UNAUTHORISED,
             422: INVALID,

@@ -28,7 +28,7 @@ class UserFields(serializers.Serializer[Any]):
         }
 
 
-class UserAnswer(serializers.Serializer[Any]):
+class CubeUserAnswer(serializers.Serializer[Any]):
     """One user in their envelope."""
 
     user = UserFields()
@@ -40,7 +40,7 @@ class UsersPageAnswer(serializers.Serializer[Any]):
     current_page = serializers.IntegerField()
     per_page = serializers.IntegerField()
     total_entries = serializers.IntegerField()
-    items = UserAnswer(many=True)
+    items = CubeUserAnswer(many=True)
 
 
 class UsersSliceAnswer(serializers.Serializer[Any]):
@@ -88,7 +88,7 @@ class ChangedAccountFields(AccountFields):
         return {**super().get_fields(), "old_password": serializers.CharField(required=False)}
 
 
-class ChangeFields(serializers.Serializer[Any]):
+class AccountChangeFields(serializers.Serializer[Any]):
     """The envelope of a change."""
 
     user = ChangedAccountFields()

@@ -2,22 +2,28 @@
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm import directory
 from crm.commands.accounts import change_account, delete_account, sign_up
 from crm.models import User
-from gateway.connectycube.auth import SessionOrKey
+from gateway.connectycube.auth import Way
 from gateway.connectycube.errors import Forbidden, NeedsUser
 from gateway.connectycube.members import Members
 from gateway.connectycube.pagination import page_body, read_page
-from gateway.connectycube.schema import BAD_REQUEST, FORBIDDEN, INVALID, NOT_FOUND, UNAUTHORISED
+from gateway.connectycube.schema import (
+    BAD_REQUEST,
+    FORBIDDEN,
+    INVALID,
+    NOT_FOUND,
+    SESSION_OR_KEY,
+    UNAUTHORISED,
+)
 from gateway.connectycube.users.answers import (
-    ChangeFields,
+    AccountChangeFields,
+    CubeUserAnswer,
     SignUpFields,
-    UserAnswer,
     UsersPageAnswer,
     UsersSliceAnswer,
 )
@@ -27,8 +33,8 @@ from gateway.connectycube.users.responses import user_body
 from gateway.connectycube.viewset import ApplicationViewSet
 
 PAGED = [OpenApiParameter("page", int), OpenApiParameter("per_page", int)]
-ONE = {200: UserAnswer, 401: UNAUTHORISED, 404: NOT_FOUND, 422: INVALID}
-PAGE = {200: UsersPageAnswer, 401: UNAUTHORISED, 422: INVALID}
+ONE = {200: CubeUserAnswer, 400: BAD_REQUEST, 401: UNAUTHORISED, 404: NOT_FOUND, 422: INVALID}
+PAGE = {200: UsersPageAnswer, 400: BAD_REQUEST, 401: UNAUTHORISED, 422: INVALID}
 LONGEST = 1024
 
 
@@ -39,16 +45,13 @@ def _named(key: str) -> list[OpenApiParameter]:
 class Users(ApplicationViewSet):
     """People of one application: any session reads, and whoever is signed in changes themselves."""
 
-    def get_authenticators(self) -> list[BaseAuthentication]:
-        """Give sign-up a second way in: the application's own key."""
-        if self.request.method == "POST":
-            return [SessionOrKey()]
-        return super().get_authenticators()
+    other_ways = {"POST": Way.KEY}
 
     @extend_schema(
         summary="Sign somebody up",
+        auth=SESSION_OR_KEY,
         request=SignUpFields,
-        responses={201: UserAnswer, 400: BAD_REQUEST, 401: UNAUTHORISED, 422: INVALID},
+        responses={201: CubeUserAnswer, 400: BAD_REQUEST, 401: UNAUTHORISED, 422: INVALID},
     )
     def create(self, request: Request) -> Response:
         """Make somebody known, or claim a person known only by their external id."""
@@ -82,7 +85,12 @@ class Users(ApplicationViewSet):
                 for name in (*directory.SORTABLE, directory.TAGS, "sort_asc", "sort_desc")
             ),
         ],
-        responses={200: UsersSliceAnswer, 401: UNAUTHORISED, 422: INVALID},
+        responses={
+            200: UsersSliceAnswer,
+            400: BAD_REQUEST,
+            401: UNAUTHORISED,
+            422: INVALID,
+        },
     )
     def browse_v2(self, request: Request) -> Response:
         """List those of whom every condition is true, bare."""
@@ -143,9 +151,9 @@ class Users(ApplicationViewSet):
 
     @extend_schema(
         summary="Change oneself",
-        request=ChangeFields,
+        request=AccountChangeFields,
         responses={
-            200: UserAnswer,
+            200: CubeUserAnswer,
             400: BAD_REQUEST,
             401: UNAUTHORISED,
             403: FORBIDDEN,
