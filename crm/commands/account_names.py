@@ -58,7 +58,8 @@ def taken(user: User, words: AccountWords) -> Reasons:
     anyone = Q(*names.items(), _connector=Q.OR)
     rows = User.objects.filter(anyone, app=user.app).exclude(pk=user.pk).values(*names)
     clashes = {name for row in rows for name in names if row[name] == names[name]}
-    return {outside if name == "uid" and outside else name: [TAKEN] for name in clashes}
+    in_order = [name for name in names if name in clashes]
+    return {outside if name == "uid" and outside else name: [TAKEN] for name in in_order}
 
 
 def settled(write: Callable[[], User]) -> User:

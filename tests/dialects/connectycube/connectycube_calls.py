@@ -43,6 +43,10 @@ class Cube:
         opened = open_session(app=self.keys.app, user=user)
         return replace(self, token=opened.token, user=user)
 
+    def with_key(self) -> "Cube":
+        """Give the same caller with the application's own key."""
+        return replace(self, headers={"CB-AuthKey": self.keys.auth_key})
+
     @property
     def opening(self) -> dict[str, Any]:
         """What every request for a session says."""
