@@ -1,6 +1,6 @@
 """Every Kumulos route, on every host: the vendor's five services share one path space."""
 
-import gateway.kumulos.converters  # noqa: F401 - registers them, before any route is made
+import gateway.rest.converters  # noqa: F401 - registers them, before any route is made
 from gateway.kumulos.channels.routes import routes as channels
 from gateway.kumulos.devices.routes import routes as devices
 from gateway.kumulos.in_app.routes import routes as in_app

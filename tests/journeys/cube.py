@@ -1,11 +1,11 @@
 """Callers of the ConnectyCube dialect over HTTP."""
 
 import json
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.journeys.stack import exchange
 from tests.replay import filled, steps
 
 FORM = "application/x-www-form-urlencoded"
@@ -42,12 +42,7 @@ class CubeCallers:
             request.add_header("Content-Type", FORM)
         for name, value in self._headers[who].items():
             request.add_header(name, value)
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
+        return exchange(request)
 
     def take(self, path: Path, paths: set[str]) -> list[dict[str, Any]]:
         """Take those steps of an example that create something there; give the events made."""

@@ -58,6 +58,16 @@ def wait_until(what: str, holds: Callable[[], Any], *, seconds: float = PATIENCE
     raise AssertionError(f"{what} did not come true in {seconds:g} s; last: {said!r}")
 
 
+def exchange(request: urllib.request.Request) -> tuple[int, bytes]:
+    """Give status and body of an answer, whatever the status."""
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
 @dataclass
 class Answer:
     """What the gateway said."""
@@ -197,13 +207,10 @@ class Stack:
             pair = f"{self.app['api_key']}:{self.app[keys]}".encode()
             request.add_header("Authorization", f"Basic {b64encode(pair).decode()}")
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return Answer(answer.status, json.loads(answer.read() or b"null"))
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, json.loads(error.read() or b"null"))
+            status, content = exchange(request)
         except OSError as error:
             return Answer(0, str(error))
+        return Answer(status, json.loads(content or b"null"))
 
     def broadcast(self, **said: Any) -> int:
         """Send to everyone and give the notification's id."""

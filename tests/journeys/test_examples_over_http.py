@@ -1,14 +1,13 @@
 """Every documented example once more: over HTTP, with real workers and phones that ring."""
 
 import json
-import urllib.error
 import urllib.request
 from base64 import b64encode
 
 import pytest
 
 from tests.journeys.cube import CubeCallers
-from tests.journeys.stack import wait_until
+from tests.journeys.stack import exchange, wait_until
 from tests.replay import examples, replay, steps
 
 EXAMPLES = examples("kumulos")
@@ -24,12 +23,7 @@ def caller(stack):
         if who in KEYS:  # a stranger has none
             pair = f"{stack.app['api_key']}:{stack.app[KEYS[who]]}".encode()
             request.add_header("Authorization", f"Basic {b64encode(pair).decode()}")
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
+        return exchange(request)
 
     return ask
 

@@ -11,7 +11,7 @@ routes = [
     *both("users/by_tags", Users.as_view({"get": "browse_by_tags"})),
     *both("users/by_full_name", Users.as_view({"get": "browse_by_full_name"})),
     *both(
-        "users/external/<name:external_id>",
+        "users/external/<anything:external_id>",
         Users.as_view({"get": "retrieve_external", "delete": "destroy_external"}),
     ),
     *both(

@@ -1,12 +1,10 @@
 """Channels and who is in them, where several speak at once."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Event
+from threading import Event
 from time import sleep
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from crm.commands.channels import (
     UuidTaken,
@@ -27,25 +25,9 @@ from crm.commands.subscriptions import (
 )
 from crm.errors import Invalid, NotFound
 from crm.models import Channel, ChannelSubscription, User
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
-
-
-def at_once(*tasks: Callable[[], object]) -> list[object]:
-    """Give what each task came to, an error included, after all were let go together."""
-    barrier = Barrier(len(tasks))
-
-    def run(task: Callable[[], object]) -> object:
-        try:
-            barrier.wait(10)
-            return task()
-        except Exception as error:  # noqa: BLE001 - the tests look at it
-            return error
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        return list(pool.map(run, tasks))
 
 
 def test_a_channel_that_is_gone_can_be_neither_changed_nor_joined(app, phones):
