@@ -117,16 +117,22 @@ class Gateway:
             run([*store, "apns", str(sink.identity.key_file), *names, *where], self._environ)
             run([*store, "fcm", str(account), *where], self._environ)
 
+    def call(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
+        """Post a JSON body and give the answer's."""
+        url = f"http://127.0.0.1:{self._port}{path}"
+        request = urllib.request.Request(url, json.dumps(body).encode())
+        request.add_header("Content-Type", "application/json")
+        for name, value in (headers or {}).items():
+            request.add_header(name, value)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
     def send(self, app: Mapping[str, Any], **said: Any) -> int:
         """Ask for a push and give the notification's id."""
         body = {"title": "Hello", "message": "World", "data": {"a": "1", "b": "2"}, **said}
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self._port}/notifications", json.dumps(body).encode()
-        )
         pair = f"{app['api_key']}:{app['server_key']}".encode()
-        request.add_header("Authorization", f"Basic {b64encode(pair).decode()}")
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return int(json.load(answer)["id"])
+        keys = {"Authorization": f"Basic {b64encode(pair).decode()}"}
+        return int(self.call("/notifications", body, keys)["id"])
 
     def finished(self, notification: int, *, seconds: float, every: float = 0.02) -> dict[str, Any]:
         """Wait for the end of a send and give its occurrence."""

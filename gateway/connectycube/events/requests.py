@@ -9,6 +9,7 @@ from rest_framework.exceptions import ValidationError
 
 from crm.errors import Invalid
 from crm.models import App, User
+from delivery.audience import Audience
 from delivery.commands.amend import Revision
 from delivery.commands.send import SendNotification
 from delivery.models import Notification
@@ -170,7 +171,7 @@ def _channels(content: Content) -> list[Channel]:
 
 def _audience(
     recipients: Recipients, channel: Channel, environment: str, *, among: Mapping[Channel, object]
-) -> Any:
+) -> Audience:
     # whoever is called is not pushed to as well (§7.3)
     called = channel is Channel.APNS and Channel.APNS_VOIP in among
     unless = Channel.APNS_VOIP.transport.value if called else ""

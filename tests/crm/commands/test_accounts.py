@@ -407,13 +407,6 @@ def test_an_install_named_like_the_person_is_an_anonymous_ones_afterwards(app, e
 # several at once
 
 
-def closing_after(task: Callable[[], object]) -> object:
-    try:
-        return task()
-    finally:
-        connection.close()
-
-
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "field", [{"login": "dacia"}, {"email": "d@domain.com"}, {"external_user_id": 5}]
@@ -430,8 +423,14 @@ def test_of_many_who_want_one_name_one_gets_it(app, field):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_device_and_a_sign_up_that_name_the_same_person_at_once_mean_one(app):
+    def associate() -> None:
+        with transaction.atomic():
+            install = recognise_install(app=app, uid="i")
+            change_install(install, AssociateUser(user_uid="crm-17"))
+            install.save()
+
     ask = SignUp(app=app, login="dacia", password="p", external_id="crm-17")
-    outcomes = at_once(lambda: sign_up(ask), lambda: associate(app))
+    outcomes = at_once(lambda: sign_up(ask), associate)
     assert [error for error in outcomes if isinstance(error, Exception)] == []
     [user] = User.objects.filter(uid="crm-17")
     assert (user.login, user.anonymous) == ("dacia", False)
@@ -451,43 +450,28 @@ def test_of_two_who_change_one_password_at_once_one_does(app):
     assert all(dict(error.reasons) == {"old_password": [INVALID]} for error in refused)
 
 
-def associate(app) -> None:
-    with transaction.atomic():
-        install = recognise_install(app=app, uid="i")
-        change_install(install, AssociateUser(user_uid="crm-17"))
-        install.save()
-
-
-def somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return cursor.fetchone() != (0,)
-
-
 @pytest.mark.django_db(transaction=True)
-def test_a_device_that_signs_in_while_the_account_is_deleted_is_signed_out_too(app):
+def test_a_device_signing_in_while_the_account_is_deleted_ends_signed_out(app):
     user = sign_up(SignUp(app=app, login="dacia", password="p", external_id="crm-17"))
-    with ThreadPoolExecutor(2) as pool:
+    signing_in, deleting = Event(), Event()
+
+    def associate() -> None:
         with transaction.atomic():
-            User.objects.select_for_update(no_key=True).get(pk=user.pk)
-            deleting = pool.submit(closing_after, lambda: delete_account(user))
-            while not somebody_waits():
-                sleep(0.01)
-            pool.submit(closing_after, lambda: associate(app)).result(10)
-        deleting.result(10)
+            install = recognise_install(app=app, uid="i")
+            change_install(install, AssociateUser(user_uid="crm-17"))
+            install.save()
+            signing_in.set()
+            deleting.wait(0.5)  # time to run into the lock
+
+    def delete() -> None:
+        signing_in.wait(10)
+        delete_account(user)
+        deleting.set()
+
+    outcomes = at_once(associate, delete)
+    assert outcomes == [None, None]
     assert Install.objects.get().user.uid == "i"
     assert not User.objects.filter(login="dacia").exists()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_device_whose_user_is_deleted_under_its_hands_says_it_again(app):
-    user = sign_up(SignUp(app=app, login="dacia", password="p", external_id="crm-17"))
-    with ThreadPoolExecutor(1) as pool, pytest.raises(IntegrityError), transaction.atomic():
-        associate(app)
-        pool.submit(closing_after, lambda: delete_account(user)).result(10)
-    associate(app)
-    again = Install.objects.get().user
-    assert (again.uid, again.login, again.anonymous) == ("crm-17", None, False)
 
 
 # the directory
