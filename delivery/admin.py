@@ -1,12 +1,19 @@
 """Raw rows of delivery, for operators; nothing here is written by hand."""
 
-from django.contrib import admin
+from typing import Protocol
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 
 from crm.admin import SegmentAdmin
-from crm.models import Segment
+from crm.errors import DomainError
+from crm.models import App, Segment
 from crm.segments.rules import parse
+from delivery.commands.amend import cancel_notification, pause_sending, resume_sending
 from delivery.models import Batch, InboxItem, Notification, Occurrence, ProviderCredential
+from delivery.reports import funnel
 from delivery.targeting.segments import count
 
 
@@ -28,11 +35,52 @@ class ReadOnly(admin.ModelAdmin):
         return False
 
 
+class Stop(Protocol):
+    """A command about one notification."""
+
+    def __call__(self, *, app: App, notification_id: int) -> None:
+        """Carry it out; raises where it cannot be done."""
+        ...
+
+
 @admin.register(Notification)
 class NotificationAdmin(ReadOnly):
+    actions = ["pause", "resume", "cancel"]
     list_display = ["id", "app", "source", "lane", "cancelled_at", "created_at"]
     list_filter = ["source", "lane"]
     list_select_related = ["app"]
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        """Stopping a send takes leave to change one, though no form changes it."""
+        return bool(request.user.has_perm("delivery.change_notification"))
+
+    @admin.action(description="Pause what is under way", permissions=["send"])
+    def pause(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
+        self._each(request, chosen, pause_sending)
+
+    @admin.action(description="Resume what is paused", permissions=["send"])
+    def resume(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
+        self._each(request, chosen, resume_sending)
+
+    @admin.action(description="Cancel what has not been sent", permissions=["send"])
+    def cancel(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
+        self._each(request, chosen, cancel_notification)
+
+    def _each(self, request: HttpRequest, chosen: QuerySet[Notification], stop: Stop) -> None:
+        """Do it to each, and say of each what came of it."""
+        for notification in chosen.select_related("app"):
+            try:
+                stop(app=notification.app, notification_id=notification.pk)
+            except DomainError as refusal:
+                self.message_user(request, f"{notification}: {refusal}", messages.WARNING)
+            else:
+                told = _funnel_said(notification)
+                self.message_user(request, f"{notification}: done; {told}", messages.SUCCESS)
+
+
+def _funnel_said(notification: Notification) -> str:
+    counts = funnel(notification)
+    return f"{counts.accepted:,} of {counts.targeted:,} have it, {counts.pending:,} are pending"
 
 
 @admin.register(Occurrence)

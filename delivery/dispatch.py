@@ -35,6 +35,10 @@ log = logging.getLogger(__name__)
 MOST_LOST = 5
 """Workers a batch may cost: each may have pushed to all of it, and unseen by us."""
 
+CALLED_OFF = "cancelled while it was under way"
+HELD, HELD_FOR = "paused", timedelta(seconds=60)
+"""How long a batch that is held up is not looked at; whoever lets it go wakes it at once."""
+
 
 class Addressee(NamedTuple):
     """A token of a batch as it is now, which may differ from when it was planned."""
@@ -66,6 +70,11 @@ def deliver(batch: Batch) -> None:
         claims.close_batch(batch)
     elif timezone.now() >= batch.occurrence.expires_at:
         _expire(batch, left, reason=batch.last_reason)
+    elif batch.occurrence.called_off_at is not None:
+        _end(batch, left, Delivery.Verdict.CANCELLED, reason=CALLED_OFF)
+        claims.close_batch(batch)
+    elif batch.occurrence.held_at is not None:
+        claims.release_batch(batch, wait=HELD_FOR, reason=HELD)
     elif batch.lost >= MOST_LOST:
         _end(batch, left, Delivery.Verdict.UNCERTAIN, reason="every worker that tried vanished")
         claims.close_batch(batch)

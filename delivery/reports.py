@@ -144,13 +144,14 @@ class Runs:
 def runs(notifications: Iterable[Notification]) -> Mapping[int, Runs]:
     """Give the runs of each by its id, in one query however many they are.
 
-    `pending` is true from the ask until its one firing has ended, and as long as a series lives.
+    `pending` is true from the ask until its one firing has ended, and as long as a series lives;
+    what is held up is not.
     """
     found = {notification.pk: Runs() for notification in notifications}
     firings = Occurrence.objects.filter(notification__in=found).values_list("notification")
     counts = firings.annotate(
         begun=Count("pk", filter=Q(state__in=BEGUN)),
-        waiting=Count("pk", filter=~Q(state__in=OVER)),
+        waiting=Count("pk", filter=~Q(state__in=OVER) & Q(held_at=None)),
     )
     for id_, begun, waiting in counts:
         found[id_] = Runs(occurred=begun, pending=waiting > 0)
@@ -242,7 +243,7 @@ def _standing(shares: Sequence[Share], *, now: datetime) -> Standing:
         # one that waits for nothing has begun, whether or not a worker has come to it
         due = any(share.state == Occurrence.State.DUE and share.due_at <= now for share in shares)
         return Standing.SENDING if due or states.intersection(begun) else Standing.SCHEDULED
-    if Occurrence.State.CANCELLED in states:
+    if Occurrence.State.CANCELLED in states or any(share.counts["cancelled"] for share in shares):
         return Standing.CANCELLED
     return Standing.SKIPPED if states == {Occurrence.State.SKIPPED} else Standing.SENT
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from crm.errors import Conflict, Invalid, NotFound
 from crm.models import App
 from delivery.commands.send import SendNotification, asked, refuse_unfit, ring_once_safe
+from delivery.commands.stop import UNDER_WAY, call_off_rest, hold, let_go
 from delivery.firings import fire
 from delivery.message import Message, RawMessage
 from delivery.models import Notification, Occurrence
@@ -23,20 +24,34 @@ from delivery.scheduling import series
 
 State = Occurrence.State
 
-UNDER_WAY = (State.PLANNING, State.SENDING)
-
 
 @transaction.atomic
 def cancel_notification(
     *, app: App, notification_id: int, kind: Notification.Kind = Notification.Kind.PUSH
 ) -> None:
-    """Keep what has not fired from firing; zones a local send has reached stay reached.
+    """Keep what has not fired from firing, and what is under way from reaching the rest.
 
-    Raises `NotFound` for an id not of this app, `Conflict` where nothing is left to cancel.
+    Pushes a worker has in hand still go out: each batch ends as sent or as cancelled. Raises
+    `NotFound` for an id not of this app, `Conflict` where nothing is left to cancel.
     """
-    notification = _locked(app, notification_id, kind=kind)
-    if not _call_off(notification, now=timezone.now()):
+    notification, now = _locked(app, notification_id, kind=kind), timezone.now()
+    called_off = _call_off(notification, now=now)
+    if not (call_off_rest(notification, now=now) or called_off):
         raise Conflict("The notification has already been sent or cancelled.")
+
+
+@transaction.atomic
+def pause_sending(*, app: App, notification_id: int) -> None:
+    """Hold up what is under way; raises `NotFound`, and `Conflict` where nothing is."""
+    if not hold(_locked(app, notification_id), now=timezone.now()):
+        raise Conflict("Nothing of the notification is under way.")
+
+
+@transaction.atomic
+def resume_sending(*, app: App, notification_id: int) -> None:
+    """Let what was held up go on; raises `NotFound`, and `Conflict` where nothing was."""
+    if not let_go(_locked(app, notification_id), now=timezone.now()):
+        raise Conflict("Nothing of the notification is paused.")
 
 
 @transaction.atomic
@@ -83,8 +98,9 @@ class Revision:
 
 @transaction.atomic
 def revise_notification(revision: Revision) -> Notification:
-    """Change what is given, for the runs from now on; a run under way ends as it began.
+    """Change what is given, for the runs from now on; a run under way says what it began with.
 
+    One that is paused while it is under way is held up, and goes on where it was.
     Another schedule puts the run ahead at its own next moment, where there is a run ahead or
     `active` asks for one; otherwise it is only stored, also for a send without a moment that has
     fired. Raises `NotFound` for an id not of this app and source, or deleted; `Invalid` where the
@@ -104,7 +120,11 @@ def revise_notification(revision: Revision) -> Notification:
     _write(notification, revision, now=now)
     if revision.active is False:
         _call_off(notification, now=now)
-    elif moves:
+        hold(notification, now=now)
+        return notification
+    if revision.active:
+        let_go(notification, now=now)
+    if moves:
         _move(notification, runs, now=now)
     return notification
 
@@ -113,11 +133,13 @@ def revise_notification(revision: Revision) -> Notification:
 def withdraw_notification(*, app: App, notification_id: int, source: Notification.Source) -> None:
     """Delete a notification for its author: it fires no more, and the ledger keeps it.
 
-    A run under way ends. Raises `NotFound` for an id not of this app and source, or deleted.
+    What is left of a run under way is called off. Raises `NotFound` for an id not of this app and
+    source, or deleted.
     """
     notification = _locked(app, notification_id, source=source)
     now = timezone.now()
     _call_off(notification, now=now)
+    call_off_rest(notification, now=now)
     notification.cancelled_at = notification.cancelled_at or now
     notification.deleted_at = notification.updated_at = now
     notification.save(update_fields=["cancelled_at", "deleted_at", "updated_at"])

@@ -48,6 +48,9 @@ class Occurrence(models.Model):
     ledger_day = models.DateField()  # the ledger partition all its outcomes go to
     # what it says, where its notification was given another message while this was under way
     message = models.JSONField(null=True)
+    # under way, it may be held up for a while, or called off: what is left is then not sent
+    held_at = models.DateTimeField(null=True)
+    called_off_at = models.DateTimeField(null=True)
     targeted = models.IntegerField(default=0, db_default=0)
     accepted = models.IntegerField(default=0, db_default=0)
     rejected = models.IntegerField(default=0, db_default=0)

@@ -139,7 +139,9 @@ def test_a_firing_being_planned_has_begun(app, ask):
 
     with pytest.raises(Conflict):
         edit_notification(ask(), notification_id=notification.pk)
-    with pytest.raises(Conflict):
+    cancel_notification(app=app, notification_id=notification.pk)
+    assert notification.occurrences.get().called_off_at is not None
+    with pytest.raises(Conflict):  # once is enough
         cancel_notification(app=app, notification_id=notification.pk)
 
 

@@ -154,7 +154,7 @@ def test_a_series_paused_over_some_runs_goes_on_with_the_next_on_its_grid(send, 
     assert states(notification) == [("cancelled", at + 5 * DAY), ("due", at + 10 * DAY)]
 
 
-def test_a_pause_leaves_alone_what_is_under_way(send, revise):
+def test_a_pause_holds_up_what_is_under_way(send, revise):
     notification = send(DAILY)
     run = ahead(notification)
     fire(run, until="sending")
@@ -162,9 +162,13 @@ def test_a_pause_leaves_alone_what_is_under_way(send, revise):
     revise(notification, active=False)
 
     assert [state for state, _ in states(notification)] == ["sending", "cancelled"]
-    assert said(notification) == (1, True)
-    Occurrence.objects.filter(pk=run.pk).update(state="finished")
     assert said(notification) == (1, False)
+    run.refresh_from_db()
+    assert run.held_at is not None
+    revise(notification, active=True)
+    run.refresh_from_db()
+    assert run.held_at is None
+    assert said(notification) == (1, True)
 
 
 def test_a_series_taken_up_while_the_run_before_is_under_way_lives(send, revise):

@@ -307,19 +307,27 @@ def test_an_edit_is_read_as_strictly_as_a_send(backend, later):
     assert Occurrence.objects.count() == 1
 
 
+ANEW = {"title": "Anew", "message": "m", "broadcast": True}
+
+
 @pytest.mark.parametrize("state", ["planning", "sending", "finished", "cancelled", "skipped"])
-def test_what_has_begun_can_neither_be_edited_nor_cancelled(backend, later, state):
+def test_what_has_begun_cannot_be_edited(backend, later, state):
     number = later()["id"]
     Occurrence.objects.update(state=state)
-    ask = {"title": "Anew", "message": "m", "broadcast": True}
-    for answer in (
-        backend.ask("PUT", f"/notifications/{number}", ask),
-        backend.ask("DELETE", f"/notifications/{number}"),
-    ):
-        no(answer, 422)
-        assert list(answer.json()) == ["error"]
+    answer = backend.ask("PUT", f"/notifications/{number}", ANEW)
+    no(answer, 422)
+    assert list(answer.json()) == ["error"]
     assert read(backend, number)["title"] == "Hello World"
     assert Occurrence.objects.get().state == state
+
+
+@pytest.mark.parametrize("state", ["finished", "cancelled", "skipped"])
+def test_what_is_over_cannot_be_cancelled(backend, later, state):
+    number = later()["id"]
+    Occurrence.objects.update(state=state)
+    answer = backend.ask("DELETE", f"/notifications/{number}")
+    no(answer, 422)
+    assert list(answer.json()) == ["error"]
 
 
 # -- cancelling
@@ -335,6 +343,24 @@ def test_what_is_cancelled_reaches_nobody(backend, later, phones):
     assert shown["state"] == "cancelled"
     assert shown["counts"]["targeted"] == 0
     no(backend.ask("DELETE", f"/notifications/{number}"), 422)
+
+
+def test_what_is_cancelled_half_way_tells_how_many_have_it(backend, phones, settings, memory):
+    settings.BATCH_SIZE = 2
+    memory()
+    phones.many(6)
+    number = backend.send(broadcast=True).json()["id"]
+    begin(number)
+    assert dispatch.deliver_next("bulk")
+    assert backend.ask("DELETE", f"/notifications/{number}").status_code == 204
+    while dispatch.deliver_next("bulk"):
+        pass
+    shown = read(backend, number)
+    assert shown["state"] == "cancelled"
+    told = {
+        name: shown["counts"][name] for name in ("targeted", "accepted", "cancelled", "pending")
+    }
+    assert told == {"targeted": 6, "accepted": 2, "cancelled": 4, "pending": 0}
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "OPTIONS"])
