@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Any, NamedTuple
 
 from rest_framework.exceptions import ValidationError
@@ -11,6 +11,7 @@ from crm.directory import MOMENTS, NUMBERS, SORTABLE, TAGS, TEXTS, Condition, Op
 from gateway.connectycube.errors import INVALID
 
 MOST_VALUES = 1000
+TOO_MANY = f"is too long (maximum is {MOST_VALUES} items)"
 LIMIT = 100
 FURTHEST = 2**31 - 1
 DIGITS = re.compile(r"-?[0-9]{1,18}")
@@ -51,7 +52,8 @@ def read_search(params: Params) -> Search:
 def read_old_search(params: Params) -> Search:
     """Give what the first version asks for: `filter[]=number id in 1,2`, `order=asc string login`.
 
-    What it does not know is ignored: some clients send more than any server understands.
+    What it does not know is ignored: some clients send more than any server understands. Raises
+    where one filter names too many.
     """
     said = params.get("filter")
     filters = list(said.values()) if isinstance(said, Mapping) else said
@@ -75,7 +77,7 @@ def _conditions(params: Params, reasons: dict[str, list[str]]) -> Iterator[Condi
 def _condition(field: str, word: str, said: Sequence[Any]) -> Condition:
     """Give one condition; raises `ValueError` with the reason."""
     if len(said) > MOST_VALUES:
-        raise ValueError(f"is too long (maximum is {MOST_VALUES} items)")
+        raise ValueError(TOO_MANY)
     operator, values = _operator(field, word), [_value(field, value) for value in said]
     if operator is None or not values or None in values:
         raise ValueError(INVALID)
@@ -105,12 +107,18 @@ def _value(field: str, said: Any) -> Any:
 def _moment(said: str) -> datetime | None:
     """Give a moment in ISO 8601 or in seconds since the epoch; without a zone it is UTC."""
     try:
-        if DIGITS.fullmatch(said):
-            return datetime.fromtimestamp(int(said), UTC)
-        moment = datetime.fromisoformat(said)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = _spelled(said)
     except (ValueError, OverflowError, OSError):
         return None
+    # there is no second after the last of that year, and comparing asks for it
+    return moment if moment.year < MAXYEAR else None
+
+
+def _spelled(said: str) -> datetime:
+    if DIGITS.fullmatch(said):
+        return datetime.fromtimestamp(int(said), UTC)
+    moment = datetime.fromisoformat(said)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _order(params: Params) -> Order | None:
@@ -121,13 +129,19 @@ def _order(params: Params) -> Order | None:
 
 
 def _old_condition(text: str) -> Condition | None:
-    kind_field_operator, _, values = text.strip().rpartition(" ")
-    words = kind_field_operator.split()
-    if len(words) != 3 or words[1] not in OLD_FIELDS or words[2] not in OLD_OPERATORS:
+    """Give one condition, None where it is not understood; raises where it names too many."""
+    words = text.split(maxsplit=3)
+    if len(words) < 3 or words[1] not in OLD_FIELDS or words[2] not in OLD_OPERATORS:
         return None
-    read = [_value(words[1], one.strip()) for one in values.split(",")[:MOST_VALUES]]
+    field, operator = words[1], words[2]
+    # a list of nobody is no list of everybody
+    said = words[3] if len(words) > 3 else ""
+    values = said.split(",") if operator == "in" else [said]
+    if len(values) > MOST_VALUES:
+        raise ValidationError({field: [TOO_MANY]})
+    read = [_value(field, one.strip()) for one in values if one.strip()]
     wanted = [value for value in read if value is not None]
-    return Condition(field=words[1], operator=Operator.IN, values=wanted)
+    return Condition(field=field, operator=Operator.IN, values=wanted)
 
 
 def _old_order(said: Any) -> Order | None:

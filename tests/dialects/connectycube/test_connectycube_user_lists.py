@@ -61,6 +61,9 @@ def test_the_first_version_comes_in_pages(crowd):
         ("filter[]=string+login+eq+dacia", ["dacia"]),
         ("filter[in]=number+external_user_id+in+77,78", ["dacia"]),
         ("filter[]=string+email+eq+d@example.com&filter[]=string+login+eq+smith", []),
+        ("filter[]=number+id+in+", []),
+        ("filter[]=number+id+in", []),
+        ("filter[]=number+id+eq+x", []),
         ("filter[]=string+password+eq+x", ALL),
         ("filter[]=nonsense&filter[]=a+b&order=by+whatever", ALL),
         ("filter=x&order=z", ALL),
@@ -71,6 +74,14 @@ def test_the_first_version_comes_in_pages(crowd):
 )
 def test_the_first_version_filters_and_sorts_as_far_as_it_is_understood(crowd, query, expected):
     assert page(crowd, f"/users?{query}") == expected
+
+
+def test_a_value_of_the_first_version_may_hold_spaces_and_a_single_one_commas(crowd):
+    User.objects.filter(login="gabby").update(login="two words")
+    User.objects.filter(login="smith").update(login="a,b")
+    assert page(crowd, "/users?filter[]=string+login+eq+two+words") == ["two words"]
+    assert page(crowd, "/users?filter[]=string+login+in+dacia,two+words") == ["two words", "dacia"]
+    assert page(crowd, "/users?filter[]=string+login+eq+a,b") == ["a,b"]
 
 
 def test_people_are_found_by_any_of_their_tags(crowd):
@@ -144,6 +155,8 @@ def test_moments_are_compared_by_the_second_they_are_shown_with(crowd):
         ("login[gt]=a", "login"),
         ("created_at[gt]=soon", "created_at"),
         ("created_at[gt]=99999999999999", "created_at"),
+        ("created_at[gt]=253402300799", "created_at"),
+        ("created_at[in][]=9999-12-31T23:59:59Z", "created_at"),
         ("login[like]=a", "login"),
         ("login[in][a]=b", "login"),
         ("limit=x", "limit"),
@@ -158,6 +171,13 @@ def test_the_values_of_one_call_are_bounded(crowd):
     many = "&".join(f"id[in][]={n}" for n in range(MOST_VALUES))
     assert crowd.ask("GET", f"/users/v2?{many}").status_code == 200
     refused = errors(crowd.ask("GET", f"/users/v2?{many}&id[in][]=1"), 422)
+    assert refused == {"id": [f"is too long (maximum is {MOST_VALUES} items)"]}
+
+
+def test_the_values_of_one_filter_of_the_first_version_are_bounded(crowd):
+    many = ",".join(str(n) for n in range(MOST_VALUES))
+    assert crowd.ask("GET", f"/users?filter[]=number+id+in+{many}").status_code == 200
+    refused = errors(crowd.ask("GET", f"/users?filter[]=number+id+in+{many},1"), 422)
     assert refused == {"id": [f"is too long (maximum is {MOST_VALUES} items)"]}
 
 
