@@ -102,7 +102,9 @@ def recognise_install(*, app: App, uid: str) -> Install:
     install = found.filter(app=app, uid=uid).first()
     if install is None:
         user = recognise_user(app=app, uid=uid, anonymous=True)
-        if not user.anonymous:  # heard of as a user first: SDKs list channels under their install
+        # heard of as a user first, because SDKs list channels under their install; whoever has
+        # signed up is somebody, whatever a device calls itself
+        if not (user.anonymous or user.login or user.email):
             user.anonymous = True
             user.save(update_fields=["anonymous"])
         try:

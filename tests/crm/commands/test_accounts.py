@@ -404,6 +404,12 @@ def test_an_install_named_like_the_person_is_an_anonymous_ones_afterwards(app, e
     assert install.user_id != user.pk
 
 
+def test_a_device_that_calls_itself_as_somebody_is_called_makes_them_no_stranger(app, enter):
+    user = enter("dacia", external_id="same")
+    recognise_install(app=app, uid="same")
+    assert find_by_login(app=app, login="dacia") == user
+
+
 # several at once
 
 
