@@ -9,6 +9,9 @@ from devstack.ports import HOST, is_free
 
 # root in a container is no news here, and a banner is no log line
 UNMOVED = ["-W", "ignore:You're running the worker with superuser"]
+PROCESSES = 2 * (os.cpu_count() or 1)
+"""Of a worker: while one waits for a provider's answers another has work for the core."""
+
 CELERY = [sys.executable, *UNMOVED, "-m", "celery", "--quiet", "-A", "gateway"]
 
 
@@ -34,12 +37,8 @@ def web(port: int) -> list[str]:
 
 
 def worker() -> list[str]:
-    """Two prefork processes a core, which look into `urgent` before `bulk`.
-
-    While one waits for a provider's answers another has work for the core.
-    """
-    processes = str(2 * (os.cpu_count() or 1))
-    size = ["--pool", "prefork", "--concurrency", processes, "--queues", "urgent,bulk"]
+    """Prefork processes that look into `urgent` before `bulk`."""
+    size = ["--pool", "prefork", "--concurrency", str(PROCESSES), "--queues", "urgent,bulk"]
     quiet = ["--without-gossip", "--without-mingle"]
     return [*CELERY, "worker", *size, *quiet]
 

@@ -8,15 +8,17 @@ import os
 
 import pytest
 
+from devstack import programs
 from tests.journeys.stack import wait_until
 
 pytestmark = pytest.mark.chaos
 
 LONG = os.environ.get("CHAOS") == "long"
-PUSHES = 5_000 if LONG else 600
 ROUNDS = 5 if LONG else 1
-IN_FLIGHT = 200
-"""Two worker processes with a batch of 100 each: what can be under way and not yet recorded."""
+IN_FLIGHT = 100 * programs.PROCESSES
+"""A batch of 100 in each process of a worker: what can be under way and not yet recorded."""
+
+PUSHES = max(5_000 if LONG else 600, 2 * IN_FLIGHT)
 
 
 def accepted(stack):
