@@ -1,13 +1,15 @@
 """Documented examples, request and answer, as data; replayed in process and over HTTP.
 
 An example is a list of steps. `{name}` in a request, or `%{name}` within a text of it, is what an
-earlier step saved under `name`, escaped in the second case. A body that is text is sent as a form.
-In an answer `{int}` is a positive integer, `{count}` and `{bool}` are what a worker may have
-changed by now, and the names of `SHAPES` stand for texts of that shape.
+earlier step saved under `name`, escaped in the second case; `{now}` is the second it all began in.
+A body that is text is sent as a form. In an answer `{int}` is a positive integer, `{count}` and
+`{bool}` are what a worker may have changed by now, and the names of `SHAPES` stand for texts of
+that shape.
 """
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,7 @@ def steps(path: Path) -> list[dict[str, Any]]:
 
 def replay(path: Path, ask: Ask, known: dict[str, Any]) -> dict[str, Any]:
     """Take every step, compare every answer, and give all that was saved on the way."""
-    known = dict(known)
+    known = {"now": int(time.time()), **known}
     for number, step in enumerate(steps(path)):
         where = filled(step["path"], known).format(**known)
         body = filled(step.get("body"), known)
@@ -93,11 +95,12 @@ def check(expected: Any, found: Any, at: str) -> None:
         for number, (one, other) in enumerate(zip(expected, found, strict=True)):
             check(one, other, f"{at}[{number}]")
     elif expected in SORTS:
-        assert type(found) is SORTS[expected], at
+        assert type(found) is SORTS[expected], f"{at}: {found!r}"
     elif expected == "{int}":
-        assert type(found) is int, at
-        assert found > 0, at
+        assert type(found) is int, f"{at}: {found!r}"
+        assert found > 0, f"{at}: {found!r}"
     elif isinstance(expected, str) and expected in SHAPES:
-        assert SHAPES[expected].fullmatch(found), at
+        assert SHAPES[expected].fullmatch(found), f"{at}: {found!r}"
     else:
-        assert (type(found), found) == (type(expected), expected), at
+        same = (type(found), found) == (type(expected), expected)
+        assert same, f"{at}: {found!r}, not {expected!r}"

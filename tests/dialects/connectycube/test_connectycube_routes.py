@@ -4,7 +4,7 @@ import pytest
 from connectycube_calls import FORM, errors
 from django.urls import get_resolver
 
-from crm.models import DeviceToken, User
+from crm.models import DeviceToken, Session, User
 from delivery.models import Notification
 from gateway.connectycube.urls import urlpatterns
 
@@ -100,16 +100,47 @@ def test_a_fault_of_ours_is_a_500_in_json(john, client):
     assert answer.headers[ORIGIN] == "*"
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_a_forms_content_type_without_a_body_is_normal(john, method):
-    answer = john.ask(method, "/session", content_type=FORM)
+@pytest.fixture
+def own(john):
+    """Give ids of everything the caller has."""
+    named = {"uid": "own", "uid_is_ours": False, "email": "own@example.com", "full_name": "own"}
+    User.objects.filter(pk=john.user.pk).update(**named)
+    john.user.refresh_from_db()
+    return belongings(john)
+
+
+def asked(pattern, ids):
+    """Give a path that finds something: what looks for one name has to be told it."""
+    named = "?login=john&email=own@example.com&full_name=own&tags=vip"
+    return path_of(pattern, **ids) + (named if "/by_" in str(pattern.pattern) else "")
+
+
+READ_OR_ENDED = [
+    (pattern, method)
+    for pattern in ROUTES
+    for method in ("GET", "DELETE")
+    if method in allowed(pattern)
+]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "method"),
+    READ_OR_ENDED,
+    ids=[f"{method} {path_of(pattern)}" for pattern, method in READ_OR_ENDED],
+)
+def test_a_forms_content_type_without_a_body_is_normal(john, own, pattern, method):
+    answer = john.ask(method, asked(pattern, own), content_type=FORM)
     assert answer.status_code == 200
+    assert (answer.content == b"") == (method == "DELETE")
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/png", "*/*", "", "nonsense"])
-def test_json_is_answered_whatever_is_asked_for(john, accept):
-    answer = john.ask("GET", "/session", headers={"Accept": accept})
-    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+@pytest.mark.parametrize("pattern", ROUTES, ids=path_of)
+def test_json_is_answered_whatever_is_asked_for(john, own, pattern, accept):
+    if "GET" in allowed(pattern):
+        answer = john.ask("GET", asked(pattern, own), headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+    errors(john.ask("PATCH", asked(pattern, own), headers={"Accept": accept}), 405)
 
 
 def test_headers_of_clients_are_no_concern_of_ours(john):
@@ -132,22 +163,26 @@ def test_a_body_that_is_too_large_is_a_bad_request(john, settings):
 def theirs(other_cube):
     """Give ids of everything another application has."""
     user = User.objects.create(app=other_cube.keys.app, uid="theirs", login="theirs")
-    them = other_cube.of(user)
-    assert them.subscribe("cd" * 32).status_code == 201
-    [event] = them.send().json()
+    return belongings(other_cube.of(user), "cd" * 32)
+
+
+def belongings(caller, token=""):
+    """Make one of everything and give its ids."""
+    [row] = caller.subscribe(token).json()
+    [event] = caller.send().json()
     return {
-        "user_id": user.pk,
-        "external_id": "theirs",
-        "subscription_id": DeviceToken.objects.get().pk,
+        "user_id": caller.user.pk,
+        "external_id": caller.user.uid,
+        "subscription_id": row["subscription"]["id"],
         "event_id": event["event"]["id"],
     }
 
 
 @pytest.mark.parametrize("pattern", ROUTES, ids=path_of)
-def test_no_route_leads_to_another_application(john, theirs, pattern):
+def test_no_route_leads_to_another_application(john, other_cube, theirs, pattern):
     before = state()
     named = "<" in str(pattern.pattern)
-    for method in allowed(pattern):
+    for method in sorted(allowed(pattern), key=METHODS.index):  # what ends a session comes last
         body = {"event": {"name": "x"}, "user": {"full_name": "x"}}
         answer = john.ask(method, path_of(pattern, **theirs), body if method != "GET" else None)
         if named:
@@ -156,6 +191,7 @@ def test_no_route_leads_to_another_application(john, theirs, pattern):
             assert "theirs" not in answer.content.decode()
             assert "cdcdcd" not in answer.content.decode()
     assert state() == before
+    assert Session.objects.filter(app=other_cube.keys.app).exists()
 
 
 def test_no_search_finds_another_applications_people(john, theirs):
