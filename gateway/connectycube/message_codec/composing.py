@@ -52,8 +52,7 @@ def compose(message: Universal | Platform, channel: Channel) -> Composed:
 
 def _platform(message: Platform, channel: Channel) -> RawMessage:
     if channel not in message.channels:
-        theirs = message.channels[0]
-        raise wrong(f"a message in {theirs} form cannot go to {channel}")
+        raise wrong(f"a message in {message.family} form cannot go to {channel}")
     if channel is Channel.GCM:
         return _to_google(_unreserved(message.payload), {})
     aps = message.payload.get("aps")
