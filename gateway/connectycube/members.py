@@ -115,3 +115,13 @@ class Members:
 def is_blank(value: object) -> bool:
     """Say whether nothing was said: null, or an empty text."""
     return value is None or value == ""
+
+
+def open_envelope(said: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Give the object a body wraps its members in; an absent, empty or other one is refused."""
+    inside = said.get(key)
+    if is_blank(inside) or inside == {}:
+        raise ValidationError({key: [BLANK]})
+    if not isinstance(inside, Mapping):
+        raise ValidationError({key: [INVALID]})
+    return inside

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from rest_framework.exceptions import ValidationError
-
 from crm.errors import Invalid
 from crm.models import App, User
 from delivery.audience import Audience
@@ -18,7 +16,7 @@ from gateway.connectycube.environments import OURS
 from gateway.connectycube.errors import BLANK, INVALID, UNLISTED, UNSUPPORTED
 from gateway.connectycube.events.recipients import Recipients, read_recipients, read_tag_query
 from gateway.connectycube.events.timing import Timing, read_new_timing, read_timing
-from gateway.connectycube.members import Members
+from gateway.connectycube.members import Members, open_envelope
 from gateway.connectycube.message_codec import (
     Channel,
     Composed,
@@ -46,7 +44,7 @@ class EventAsk:
 
 def read_event(said: Said, *, app: App, author: User, now: datetime) -> EventAsk:
     """Give what is asked for; every bad member is named at once, by its bare name."""
-    members = _envelope(said)
+    members = Members(open_envelope(said, "event"))
     _check_type(members)
     push_type = _push_type(members)
     environment = _environment(members, app)
@@ -82,7 +80,7 @@ def read_event(said: Said, *, app: App, author: User, now: datetime) -> EventAsk
 
 def read_revision(said: Said, *, event: Notification, now: datetime) -> Revision:
     """Give what is to change of an event; keys that cannot be changed are ignored."""
-    members, words = _envelope(said), event.filters
+    members, words = Members(open_envelope(said, "event")), event.filters
     known = Timing.from_json(words)
     timing = read_new_timing(members, known=known, now=now) or known
     name = members.text("name", at_most=LONGEST_NAME)
@@ -104,15 +102,6 @@ def read_revision(said: Said, *, event: Notification, now: datetime) -> Revision
         name=name,
         filters={**words, **new},
     )
-
-
-def _envelope(said: Said) -> Members:
-    event = said.get("event")
-    if event is None or event in ("", {}):
-        raise ValidationError({"event": [BLANK]})
-    if not isinstance(event, Mapping):
-        raise ValidationError({"event": [INVALID]})
-    return Members(event)
 
 
 def _check_type(members: Members) -> None:

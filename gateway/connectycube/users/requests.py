@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from rest_framework.exceptions import ValidationError
-
 from crm.accounts import MOST_TAGS, AccountWords
 from crm.commands.accounts import ChangeAccount, SignUp
 from crm.models import App, User
-from gateway.connectycube.errors import BLANK, INVALID
-from gateway.connectycube.members import Members, is_blank
+from gateway.connectycube.errors import INVALID
+from gateway.connectycube.members import Members, open_envelope
 
 ANY_LENGTH = 1 << 20  # the domain says how long each may be
 
@@ -41,11 +39,7 @@ def read_change(said: Mapping[str, Any], *, user: User) -> ChangeAccount:
 
 
 def _words(said: Mapping[str, Any]) -> AccountWords:
-    user = said.get("user")
-    if is_blank(user) or user == {}:
-        raise ValidationError({"user": [BLANK]})
-    if not isinstance(user, Mapping):
-        raise ValidationError({"user": [INVALID]})
+    user = open_envelope(said, "user")
     members = Members(user)
     words: dict[str, Any] = {
         name: members.text(name, at_most=ANY_LENGTH) for name in NAMES if name in user
