@@ -1,25 +1,11 @@
 """One person with the apps of both vendors: one audience, whatever names them."""
 
 import pytest
-from django.db import connection
-from django.utils import timezone
 
 from crm.models import Segment, User
-from delivery.audience import Audience, Devices
-from delivery.targeting.resolve import reachable
+from delivery.audience import Devices
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def reached(app):
-    def ids(**named):
-        sql, params = reachable(Audience(**named), app_id=app.pk, now=timezone.now())
-        with connection.cursor() as cursor:
-            cursor.execute(sql, params)
-            return {row[0] for row in cursor.fetchall()}
-
-    return ids
 
 
 @pytest.fixture
@@ -46,14 +32,14 @@ def test_a_user_is_reached_on_a_kumulos_install_and_a_connectycube_device(phones
     gold = segment(field="attribute", name="plan", op="equals", value="gold")
     iphones = segment(field="platform", op="equals", value="ios")
 
-    assert reached(user_uids=("mark",)) == all_of_mark
-    assert reached(external_ids=("mark",)) == all_of_mark
-    assert reached(user_ids=(mark.pk,)) == all_of_mark
-    assert reached(any_tags=("vip",)) == all_of_mark
-    assert reached(segment_ids=(gold,)) == all_of_mark
-    assert reached(segment_ids=(iphones,)) == {kumulos.pk, cube.pk}
-    assert reached(segment_ids=(gold,), except_install_uids=("phone", android.install.uid)) == {
-        cube.pk
-    }
+    assert set(reached(user_uids=("mark",))) == all_of_mark
+    assert set(reached(external_ids=("mark",))) == all_of_mark
+    assert set(reached(user_ids=(mark.pk,))) == all_of_mark
+    assert set(reached(any_tags=("vip",))) == all_of_mark
+    assert set(reached(segment_ids=(gold,))) == all_of_mark
+    assert set(reached(segment_ids=(iphones,))) == {kumulos.pk, cube.pk}
+    assert set(
+        reached(segment_ids=(gold,), except_install_uids=("phone", android.install.uid))
+    ) == {cube.pk}
     fcm = Devices(transports=("fcm",), environment="production")
-    assert reached(user_uids=("mark",), devices=fcm) == {android.pk}
+    assert set(reached(user_uids=("mark",), devices=fcm)) == {android.pk}

@@ -1,25 +1,10 @@
 import pytest
-from django.db import connection
-from django.utils import timezone
 
 from crm.commands.apps import create_app
 from crm.commands.device_tokens import drop_tokens
 from crm.models import Channel, ChannelSubscription
-from delivery.audience import Audience
-from delivery.targeting.resolve import reachable
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def reached(app):
-    def ids(**named):
-        sql, params = reachable(Audience(**named), app_id=app.pk, now=timezone.now())
-        with connection.cursor() as cursor:
-            cursor.execute(sql, params)
-            return [row[0] for row in cursor.fetchall()]
-
-    return ids
 
 
 def test_everyone_is_every_live_and_enabled_token(phones, reached):
