@@ -49,9 +49,9 @@ class Addressee(NamedTuple):
     state: str
 
 
-def deliver_next(lane: str) -> bool:
-    """Push the lane's next due batch; False where none is waiting."""
-    batch = claims.take_batch(lane, now=timezone.now())
+def deliver_next(queue: str) -> bool:
+    """Push a queue's next due batch; False where none is waiting."""
+    batch = claims.take_next(queue, now=timezone.now())
     if batch is None:
         return False
     deliver(batch)

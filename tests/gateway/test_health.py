@@ -24,6 +24,7 @@ def batch(sends):
         return Batch.objects.create(
             **{
                 "occurrence": occurrence,
+                "app": sends.app,
                 "transport": "apns",
                 "environment": "production",
                 "topic": "t",
