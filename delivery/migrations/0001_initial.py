@@ -123,6 +123,7 @@ class Migration(migrations.Migration):
                 ('facts', models.JSONField(db_default={}, default=dict)),
                 ('endpoint', models.CharField(blank=True, db_default='', default='', max_length=255)),
                 ('ca_pem', models.TextField(blank=True, db_default='', default='')),
+                ('pace', models.PositiveIntegerField(blank=True, null=True)),
                 ('version', models.IntegerField(db_default=1, default=1)),
                 ('suspended_until', models.DateTimeField(blank=True, null=True)),
                 ('suspended_reason', models.TextField(blank=True, db_default='', default='')),
