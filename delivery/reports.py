@@ -11,6 +11,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 from crm.errors import NotFound
 from crm.models import App, User
 from delivery.models import Notification, Occurrence, Open
+from delivery.outlook import UNDER_WAY, expected_finishes
 
 UNREAD = ("audience", "user_meta", "reporting_meta")
 """What no report shows: megabytes, where thousands of people are named."""
@@ -93,7 +94,6 @@ COUNTERS = (
 
 
 OVER = (Occurrence.State.FINISHED, Occurrence.State.CANCELLED, Occurrence.State.SKIPPED)
-UNDER_WAY = (Occurrence.State.PLANNING, Occurrence.State.SENDING)
 BEGUN = (*UNDER_WAY, Occurrence.State.FINISHED)
 
 
@@ -176,6 +176,7 @@ class Progress:
     standing: Standing
     funnel: Funnel
     opened: int
+    expected_at: datetime | None  # when what is under way should be done, if anything tells
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,11 +187,13 @@ class Firing:
     due_at: datetime
     standing: Standing
     funnel: Funnel
+    expected_at: datetime | None
 
 
 def progress(notifications: Iterable[Notification], *, now: datetime) -> Sequence[Progress]:
-    """Give the progress of each in their order, in two queries however many they are."""
+    """Give the progress of each in their order, in a few queries however many they are."""
     asked = {notification.pk: notification for notification in notifications}
+    expected = _expected(asked, now=now)
     opens = Open.objects.filter(notification__in=asked).values_list("notification")
     opened = dict(opens.annotate(Count("install", distinct=True)))
     return [
@@ -199,6 +202,7 @@ def progress(notifications: Iterable[Notification], *, now: datetime) -> Sequenc
             standing=_standing_of(asked[id_], shares, now=now),
             funnel=_funnel(shares),
             opened=opened.get(id_, 0),
+            expected_at=expected.get(id_),
         )
         for id_, shares in _shares(asked).items()
     ]
@@ -206,11 +210,23 @@ def progress(notifications: Iterable[Notification], *, now: datetime) -> Sequenc
 
 def firings(notification: Notification, *, now: datetime) -> Sequence[Firing]:
     """Give every firing of a notification, in the order they are due."""
-    occurrences = Occurrence.objects.filter(notification=notification).order_by("due_at", "zone")
-    return [_firing(occurrence, now=now) for occurrence in occurrences]
+    found = Occurrence.objects.filter(notification=notification).order_by("due_at", "zone")
+    occurrences = list(found)
+    expected = expected_finishes(occurrences, now=now)
+    return [_firing(o, now=now, expected_at=expected.get(o.pk)) for o in occurrences]
 
 
-def _firing(occurrence: Occurrence, *, now: datetime) -> Firing:
+def _expected(ids: Iterable[int], *, now: datetime) -> Mapping[int, datetime | None]:
+    """Give when all that is under way of each should be done; None where one of it is unknown."""
+    running = list(Occurrence.objects.filter(notification__in=list(ids), state__in=UNDER_WAY))
+    finishes = expected_finishes(running, now=now)
+    ends: dict[int, list[datetime | None]] = {}
+    for occurrence in running:
+        ends.setdefault(occurrence.notification_id, []).append(finishes[occurrence.pk])
+    return {id_: None if None in of else max(filter(None, of)) for id_, of in ends.items()}
+
+
+def _firing(occurrence: Occurrence, *, now: datetime, expected_at: datetime | None) -> Firing:
     counts = {name: getattr(occurrence, name) for name in COUNTERS}
     zoned = occurrence.zone != ""
     share = Share(state=occurrence.state, due_at=occurrence.due_at, zoned=zoned, counts=counts)
@@ -219,6 +235,7 @@ def _firing(occurrence: Occurrence, *, now: datetime) -> Firing:
         due_at=occurrence.due_at,
         standing=_standing([share], now=now),
         funnel=_funnel([share]),
+        expected_at=expected_at,
     )
 
 

@@ -1,6 +1,6 @@
 """Notifications read back, edited and cancelled: additions of this gateway."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -70,12 +70,14 @@ def test_what_is_read_is_what_was_answered_and_how_far_it_has_come(backend, late
         "state": "scheduled",
         "schedule": SCHEDULE,
         "counts": {**NONE, "opened": 0},
+        "expectedFinishAt": None,
         "occurrences": [
             {
                 "zone": None,
                 "dueAt": "2099-01-01T09:30:00+0000",
                 "state": "scheduled",
                 "counts": NONE,
+                "expectedFinishAt": None,
             }
         ],
     }
@@ -99,6 +101,31 @@ def test_counts_follow_a_send_to_its_end(backend, phones, memory, device, event)
     assert shown["counts"] == {**ended, "opened": 1}
     assert [firing["counts"] for firing in shown["occurrences"]] == [ended]
     assert {ios.install.uid, android.install.uid} == {"a", "b"}
+
+
+def test_a_send_under_way_says_when_it_should_be_done(backend, phones, settings, memory):
+    settings.BATCH_SIZE = 2
+    memory()
+    phones.many(6)
+    number = backend.send(broadcast=True).json()["id"]
+    begin(number)
+    assert dispatch.deliver_next("bulk")
+    shown = read(backend, number)
+    assert shown["expectedFinishAt"] is None, "it has only begun"
+
+    # two in ten seconds, four are left
+    Occurrence.objects.update(started_at=timezone.now() - timedelta(seconds=10))
+    shown = read(backend, number)
+    expected = datetime.strptime(shown["expectedFinishAt"], "%Y-%m-%dT%H:%M:%S%z")
+    assert timedelta(seconds=15) < expected - timezone.now() < timedelta(seconds=25)
+    assert [firing["expectedFinishAt"] for firing in shown["occurrences"]] == [
+        shown["expectedFinishAt"]
+    ]
+    [listed] = backend.ask("GET", "/notifications").json()["notifications"]
+    assert listed["expectedFinishAt"] is not None
+
+    deliver()
+    assert read(backend, number)["expectedFinishAt"] is None
 
 
 def test_a_local_send_shows_every_zone_and_adds_them_up(backend, phones, memory):
