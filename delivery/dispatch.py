@@ -11,7 +11,7 @@ from django.db import Error, connection
 from django.utils import timezone
 
 from crm.models import DeviceToken
-from delivery import breaker, outcomes
+from delivery import breaker, outcomes, pacing
 from delivery.answers import Answers
 from delivery.arrays import numbers
 from delivery.backoff import backoff
@@ -49,9 +49,9 @@ class Addressee(NamedTuple):
     state: str
 
 
-def deliver_next(lane: str) -> bool:
-    """Push the lane's next due batch; False where none is waiting."""
-    batch = claims.take_batch(lane, now=timezone.now())
+def deliver_next(queue: str) -> bool:
+    """Push a queue's next due batch; False where none is waiting."""
+    batch = claims.take_next(queue, now=timezone.now())
     if batch is None:
         return False
     deliver(batch)
@@ -80,6 +80,8 @@ def deliver(batch: Batch) -> None:
         claims.close_batch(batch)
     elif (rest := breaker.why_not(batch, now=timezone.now())) is not None:
         _come_back(batch, left, wait=rest.wait, reason=rest.reason)
+    elif (wait := pacing.wait_for_turn(batch, pushes=len(left))) is not None:
+        _come_back(batch, left, wait=wait, reason=pacing.PACED)
     else:
         _send(batch, left)
 

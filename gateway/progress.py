@@ -8,7 +8,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q, Sum
 
-from delivery.models import Batch, Occurrence
+from delivery import pacing
+from delivery.models import Batch, Occurrence, ProviderCredential
 from delivery.models.notification import Lane
 
 PATIENCE = timedelta(seconds=2)
@@ -73,6 +74,12 @@ def waiting_batches(now: datetime) -> Mapping[str, Waiting]:
     found = {row["lane"]: Waiting(count=row["n"], oldest=now - row["at"]) for row in rows}
     nothing = Waiting(count=0, oldest=timedelta())
     return {lane: found.get(lane, nothing) for lane in Lane.values}
+
+
+def paces() -> Mapping[ProviderCredential, float]:
+    """Give how many pushes a second each paced credential that has sent lately may send now."""
+    known = {c.pk: c for c in ProviderCredential.objects.only("app", "provider", "pace")}
+    return {known[pk]: rate for pk, rate in pacing.rates(known.values()).items()}
 
 
 def occurrence_sums() -> Mapping[str, Any]:
