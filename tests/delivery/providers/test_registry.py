@@ -6,9 +6,9 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 
 from delivery.providers import runtime
 from delivery.providers.apns.adapter import Apns
@@ -127,7 +127,7 @@ def test_a_fingerprint_tells_nothing_of_the_secret() -> None:
 
 
 def test_every_wait_follows_the_request_timeout_and_silence_is_found_out_in_time(
-    settings: SettingsWrapper,
+    settings: Any,
 ) -> None:
     """Contract: §6.2.15, where the shipped client waits two minutes for each attempt."""
     settings.REQUEST_TIMEOUT = timedelta(seconds=8)
