@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import Error, connection
@@ -92,6 +92,7 @@ REMAINDER = """
 WITH settled AS MATERIALIZED (
     SELECT token_id FROM delivery_delivery
      WHERE day = %(day)s AND occurrence_id = %(occurrence)s AND token_id = ANY(%(ids)s::int[])
+       AND %(begun)s
 ), known AS MATERIALIZED (
     SELECT id, value, install_id, state FROM crm_devicetoken WHERE id = ANY(%(ids)s::int[])
 )
@@ -104,10 +105,14 @@ SELECT wanted.id, coalesce(known.value, ''), known.install_id, coalesce(known.st
 
 def remainder(batch: Batch) -> Sequence[Addressee]:
     """Give the tokens of a batch the ledger has no outcome for yet, in key order."""
-    day, occurrence = batch.occurrence.ledger_day, batch.occurrence_id
+    known: dict[str, Any] = {
+        "day": batch.occurrence.ledger_day,
+        "occurrence": batch.occurrence_id,
+        "ids": numbers(batch.token_ids),
+        "begun": batch.attempts > 1,  # of a batch taken up for the first time it has none
+    }
     with connection.cursor() as cursor:
-        ids = numbers(batch.token_ids)
-        cursor.execute(REMAINDER, {"day": day, "occurrence": occurrence, "ids": ids})
+        cursor.execute(REMAINDER, known)
         return [Addressee(*row) for row in cursor.fetchall()]
 
 

@@ -84,7 +84,7 @@ def paces() -> Mapping[ProviderCredential, float]:
 
 def occurrence_sums() -> Mapping[str, Any]:
     """Give totals over all firings: verdicts, targeted, unfinished ones and broken sums."""
-    over = Q(state__in=["finished", "cancelled"])
+    over = Q(state__in=["finished", "cancelled", "skipped"])
     counted = ("targeted", *VERDICTS, "replayed")
     return Occurrence.objects.aggregate(
         # the checks first: a sum takes the name of its column from those after it

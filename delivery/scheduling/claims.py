@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import psycopg
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -256,23 +256,26 @@ def find_waiting(*, now: datetime, at_most: int) -> Waiting:
     return Waiting(occurrences=list(occurrences), lanes=lanes)
 
 
+# one statement, one snapshot: between two a planner could store the last page of batches
+FINISH = """
+UPDATE delivery_occurrence o SET state = 'finished', finished_at = %s
+ WHERE o.state = 'sending' AND {which}
+   AND NOT EXISTS (SELECT 1 FROM delivery_batch b
+                    WHERE b.occurrence_id = o.id AND b.state IN ('waiting', 'sending'))
+"""
+
+
 def finish_occurrence(occurrence_id: int) -> bool:
     """Finish an occurrence that is planned and has no batch left; False where it has."""
-    return bool(_finish(_idle().filter(pk=occurrence_id)))
+    return bool(_finish("o.id = %s", occurrence_id))
 
 
 def finish_idle_occurrences() -> int:
     """Finish what a worker lost between its last batch and the finishing; gives the number."""
-    return _finish(_idle())
+    return _finish("true")
 
 
-def _idle() -> QuerySet[Occurrence]:
-    unfinished = Batch.objects.filter(
-        occurrence=OuterRef("pk"), state__in=[Batch.State.WAITING, Batch.State.SENDING]
-    )
-    return Occurrence.objects.filter(~Exists(unfinished), state=Occurrence.State.SENDING)
-
-
-def _finish(idle: QuerySet[Occurrence]) -> int:
-    # one statement, one snapshot: between two a planner could store the last page of batches
-    return idle.update(state=Occurrence.State.FINISHED, finished_at=timezone.now())
+def _finish(which: str, *ids: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(FINISH.format(which=which), [timezone.now(), *ids])
+        return int(cursor.rowcount)

@@ -227,6 +227,7 @@ def test_metrics_say_what_the_rows_say(client, batch, sends):
         uncertain=2,
         replayed=3,
     )
+    Occurrence.objects.filter(pk=sends.to_everyone().pk).update(state="skipped")
     found = samples(client)
     assert found["gateway_batches_waiting", "urgent"] == 2
     assert found["gateway_batches_waiting", "bulk"] == 0
