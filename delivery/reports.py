@@ -104,6 +104,7 @@ class Share:
     state: str
     due_at: datetime  # the first of them
     zoned: bool  # whether each is for one zone only
+    held: bool  # whether all of them are held up
     counts: Mapping[str, int]
 
 
@@ -127,9 +128,11 @@ def _shares(ids: Iterable[int]) -> Mapping[int, Sequence[Share]]:
     found: dict[int, list[Share]] = {id_: [] for id_ in ids}
     firings = Occurrence.objects.filter(notification__in=found).values_list("notification", "state")
     sums = [Sum(name) for name in COUNTERS]
-    for id_, state, first, zone, *counts in firings.annotate(Min("due_at"), Max("zone"), *sums):
+    told = firings.annotate(Min("due_at"), Max("zone"), Count("held_at"), Count("pk"), *sums)
+    for id_, state, first, zone, held, all_, *counts in told:
         named = dict(zip(COUNTERS, counts, strict=True))
-        found[id_].append(Share(state=state, due_at=first, zoned=zone != "", counts=named))
+        share = Share(state=state, due_at=first, zoned=zone != "", held=held == all_, counts=named)
+        found[id_].append(share)
     return found
 
 
@@ -163,6 +166,7 @@ class Standing(StrEnum):
 
     SCHEDULED = "scheduled"  # nothing has fired yet, or a series waits for its next run
     SENDING = "sending"
+    PAUSED = "paused"  # all that is under way is held up
     SENT = "sent"  # nothing is left to do; devices may still open it
     CANCELLED = "cancelled"  # before all of it had fired
     SKIPPED = "skipped"  # nothing fired: whoever should have fired it came too late
@@ -229,7 +233,13 @@ def _expected(ids: Iterable[int], *, now: datetime) -> Mapping[int, datetime | N
 def _firing(occurrence: Occurrence, *, now: datetime, expected_at: datetime | None) -> Firing:
     counts = {name: getattr(occurrence, name) for name in COUNTERS}
     zoned = occurrence.zone != ""
-    share = Share(state=occurrence.state, due_at=occurrence.due_at, zoned=zoned, counts=counts)
+    share = Share(
+        state=occurrence.state,
+        due_at=occurrence.due_at,
+        zoned=zoned,
+        held=occurrence.held_at is not None,
+        counts=counts,
+    )
     return Firing(
         zone=occurrence.zone,
         due_at=occurrence.due_at,
@@ -259,6 +269,9 @@ def _standing(shares: Sequence[Share], *, now: datetime) -> Standing:
     if not states.issubset(OVER):
         # one that waits for nothing has begun, whether or not a worker has come to it
         due = any(share.state == Occurrence.State.DUE and share.due_at <= now for share in shares)
+        running = [share for share in shares if share.state in UNDER_WAY]
+        if running and not due and all(share.held for share in running):
+            return Standing.PAUSED
         return Standing.SENDING if due or states.intersection(begun) else Standing.SCHEDULED
     if Occurrence.State.CANCELLED in states or any(share.counts["cancelled"] for share in shares):
         return Standing.CANCELLED

@@ -7,6 +7,7 @@ from django.utils import timezone
 from kumulos_calls import sent
 
 from delivery import dispatch
+from delivery.commands.amend import pause_sending, resume_sending
 from delivery.fanout import plan_batches
 from delivery.message import RawMessage
 from delivery.models import Notification, Occurrence
@@ -388,6 +389,29 @@ def test_what_is_cancelled_half_way_tells_how_many_have_it(backend, phones, sett
         name: shown["counts"][name] for name in ("targeted", "accepted", "cancelled", "pending")
     }
     assert told == {"targeted": 6, "accepted": 2, "cancelled": 4, "pending": 0}
+
+
+def test_what_operators_pause_half_way_tells_so_and_how_many_have_it(
+    app, backend, phones, settings, memory
+):
+    settings.BATCH_SIZE = 2
+    memory()
+    phones.many(6)
+    number = backend.send(broadcast=True).json()["id"]
+    begin(number)
+    assert dispatch.deliver_next("bulk")
+    pause_sending(app=app, notification_id=number)
+    deliver()
+    shown = read(backend, number)
+    assert (shown["state"], shown["expectedFinishAt"]) == ("paused", None)
+    assert shown["counts"] == {**NONE, "targeted": 6, "accepted": 2, "pending": 4, "opened": 0}
+    assert [firing["state"] for firing in shown["occurrences"]] == ["paused"]
+
+    resume_sending(app=app, notification_id=number)
+    assert read(backend, number)["state"] == "sending"
+    deliver()
+    shown = read(backend, number)
+    assert (shown["state"], shown["counts"]["accepted"]) == ("sent", 6)
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "OPTIONS"])
