@@ -554,6 +554,23 @@ def test_a_silent_connection_is_pinged_and_replaced(certificates):
         assert len(server.peers) == 2
 
 
+def test_nothing_more_is_entrusted_to_a_connection_that_has_fallen_silent(certificates):
+    """A request may be given up before the silence is proved; the next must not follow it."""
+
+    def behave(peer, asked):
+        if peer.number == 0 and asked.number == 5:
+            peer.deaf = True
+        else:
+            peer.answer(asked)
+
+    @scenario(certificates, behave, ping_idle=0.2, ping_timeout=0.6, request_timeout=0.4)
+    async def _(server, pool):
+        got = await collect(pool, requests(6))
+        assert got[5] == Uncertain("no answer in 0.4 s")
+        assert statuses(await collect(pool, requests(10, first=10))) == [200] * 10
+        assert len(server.peers) == 2
+
+
 def test_a_slow_answer_on_a_living_connection_is_waited_for(certificates):
     def behave(peer, asked):
         peer.later(0.6, peer.answer, asked)
