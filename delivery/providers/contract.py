@@ -27,6 +27,12 @@ class Environment(StrEnum):
     SANDBOX = "sandbox"
 
 
+SIBLINGS = {
+    Environment.PRODUCTION: Environment.SANDBOX,
+    Environment.SANDBOX: Environment.PRODUCTION,
+}
+
+
 class Verdict(StrEnum):
     """What a provider's answer obliges us to do next."""
 
@@ -83,11 +89,13 @@ def read_push_id(push_id: str) -> tuple[int, int]:
 class Outcome(NamedTuple):
     """A provider's answer to one push, as a value.
 
-    `reason` keeps the provider's own words. `proven` is false where a death may be our own mistake
-    (a wrong host or topic), so that a token is not retired on it alone. `died_at` is the moment
+    `reason` keeps the provider's own words. `proven` is false where a death or a refusal may be our
+    own mistake (a wrong host or topic), so that it is not believed alone. `died_at` is the moment
     since which APNs knows a token dead; a token registered later is alive. `retry_after` is in
     seconds and a floor. `wide` is false where a fault is not the whole credential's: Apple's leg of
-    FCM may be shut while Android goes on.
+    FCM may be shut while Android goes on. `outage` is true where nothing can be sent through the
+    credential until `retry_after`, and this push was not even tried. `elsewhere` is true of a token
+    that may be alive in the provider's other environment.
     """
 
     token_id: int
@@ -98,6 +106,8 @@ class Outcome(NamedTuple):
     died_at: datetime | None = None
     proven: bool = True
     wide: bool = True
+    outage: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -95,7 +95,7 @@ def take_batch(lane: str, *, now: datetime) -> Batch | None:
 def keep_batch(batch: Batch) -> bool:
     """Prolong the lease of a batch still ours; False when it was lost to another worker."""
     until = timezone.now() + settings.BATCH_LEASE
-    return bool(_ours(batch).update(lease_until=until))
+    return bool(ours(batch).update(lease_until=until))
 
 
 def release_batch(batch: Batch, *, wait: timedelta, reason: str, tried: bool = False) -> bool:
@@ -104,7 +104,7 @@ def release_batch(batch: Batch, *, wait: timedelta, reason: str, tried: bool = F
     `tried` says that the provider was asked: what only waited for a credential backs off no longer.
     """
     return bool(
-        _ours(batch).update(
+        ours(batch).update(
             state=Batch.State.WAITING,
             next_attempt_at=timezone.now() + wait,
             lease_until=None,
@@ -116,10 +116,11 @@ def release_batch(batch: Batch, *, wait: timedelta, reason: str, tried: bool = F
 
 def close_batch(batch: Batch) -> bool:
     """Mark a batch done; False when it was not ours."""
-    return bool(_ours(batch).update(state=Batch.State.DONE, lease_until=None))
+    return bool(ours(batch).update(state=Batch.State.DONE, lease_until=None))
 
 
-def _ours(batch: Batch) -> QuerySet[Batch]:
+def ours(batch: Batch) -> QuerySet[Batch]:
+    """Give the batch as it is in the database, if it is still this worker's."""
     # every claim raises `attempts`: it tells this claim from a later worker's
     return Batch.objects.filter(pk=batch.pk, state=Batch.State.SENDING, attempts=batch.attempts)
 
