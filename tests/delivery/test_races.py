@@ -7,8 +7,8 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from crm.commands.device_tokens import Death, retire_tokens
 from crm.commands.installs import AssociateUser, RegisterToken
+from crm.commands.token_health import Death, retire_tokens
 from crm.errors import Conflict
 from crm.models import DeviceToken, Event, Install, User
 from delivery import dispatch, fanout, outcomes
