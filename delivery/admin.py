@@ -118,7 +118,7 @@ class InboxItemAdmin(ReadOnly):
 
 @admin.register(ProviderCredential)
 class ProviderCredentialAdmin(ReadOnly):
-    list_display = ["app", "provider", "kind", "environment", "topic", "breakers"]
+    list_display = ["app", "provider", "kind", "environment", "topic", "pace", "breakers"]
     exclude = ["sealed"]
     list_select_related = ["app"]
 

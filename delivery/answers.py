@@ -9,9 +9,9 @@ from time import monotonic
 from django.db import transaction
 
 from crm.commands.token_health import learn_environment
-from delivery import outcomes
+from delivery import outcomes, pacing
 from delivery.breaker import Leave, restore_doubted
-from delivery.doubt import Evidence, Finding, conclude
+from delivery.doubt import Evidence, Finding, conclude, note_health
 from delivery.models import Batch, ProviderCredential
 from delivery.providers.contract import FINAL, SIBLINGS, Environment, Outcome, Verdict
 from delivery.scheduling import claims
@@ -68,11 +68,13 @@ class Answers:
         self._answered: set[int] = set()
         self._said: Counter[str] = Counter()
         self._surely_dead = 0
+        self._clock = pacing.Clock()
         self._began_at = monotonic()
         self._recorded_at = monotonic()
 
     def take(self, chunk: Sequence[Outcome]) -> None:
         """Take what came in; a token's first outcome counts."""
+        self._clock.count(len(chunk))
         for outcome in chunk:
             verdict = outcome.verdict
             self._answered.add(outcome.token_id)
@@ -108,6 +110,9 @@ class Answers:
 
     def settle(self) -> None:
         """Decide what was doubted, tell the breaker, and record what is left."""
+        assert self._batch.credential is not None  # an answer came through it
+        waits = [outcome for outcome in self.again if not outcome.outage]
+        pacing.heed(self._batch.credential, self._clock, waits)
         moving, doubtful = self._part_doubtful()
         evidence = Evidence(
             works=self._said[ACCEPTED.value] + self._surely_dead,
@@ -115,16 +120,23 @@ class Answers:
             doubtful=doubtful,
             elsewhere=self._asked.elsewhere,
         )
-        with transaction.atomic():
-            self.finding = conclude(self._batch, self._leave, evidence)
-            decided = self.finding.outcomes
-            self._record([o for o in decided if o.verdict in FINAL])
-        self.again += [o for o in decided if o.verdict not in FINAL]
+        self._decide(evidence)
         self.moving, self._doubtful = moving, []
         if self.finding.held_by is not None:
             restore_doubted(self.finding.held_by)
         self._learn()
         self._tell()
+
+    def _decide(self, evidence: Evidence) -> None:
+        if not (self._leave.probe or evidence.fault or evidence.doubtful):
+            note_health(self._batch, self._leave, evidence)
+            self._record()
+            return
+        with transaction.atomic():
+            self.finding = conclude(self._batch, self._leave, evidence)
+            decided = self.finding.outcomes
+            self._record([o for o in decided if o.verdict in FINAL])
+        self.again += [o for o in decided if o.verdict not in FINAL]
 
     def _part_doubtful(self) -> tuple[list[Outcome], list[Outcome]]:
         """Set apart what the other environment is to be asked about first, where one can be."""

@@ -59,6 +59,10 @@ class Leave:
     breaker: Breaker | None = None
     probe: bool = False
 
+    def most(self, pushes: int) -> int:
+        """Give how many of so many pushes may go out."""
+        return min(pushes, SAMPLE) if self.probe else pushes
+
 
 def admit(batch: Batch, *, now: datetime) -> Leave | Rest:
     """Say whether a batch can be sent now, with its credential set, or why not.

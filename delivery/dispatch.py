@@ -5,14 +5,14 @@ import random
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
 from crm.models import DeviceToken
-from delivery import breaker, leftovers, outcomes
+from delivery import breaker, leftovers, outcomes, pacing
 from delivery.answers import Answers, Asked
 from delivery.arrays import numbers
 from delivery.backoff import backoff
@@ -54,9 +54,9 @@ class Addressee(NamedTuple):
     environment_known: bool
 
 
-def deliver_next(lane: str) -> bool:
-    """Push the lane's next due batch; False where none is waiting."""
-    batch = claims.take_batch(lane, now=timezone.now())
+def deliver_next(queue: str) -> bool:
+    """Push a queue's next due batch; False where none is waiting."""
+    batch = claims.take_next(queue, now=timezone.now())
     if batch is None:
         return False
     deliver(batch)
@@ -79,13 +79,16 @@ def deliver(batch: Batch) -> None:
         _end(batch, left, Delivery.Verdict.CANCELLED, reason=CALLED_OFF)
         claims.close_batch(batch)
     elif batch.occurrence.held_at is not None:
-        claims.release_batch(batch, wait=HELD_FOR, reason=HELD)
+        divide_batch(batch, [Part(_ids(left), wait=HELD_FOR, reason=HELD)])
     elif batch.lost >= MOST_LOST:
         _end(batch, left, Delivery.Verdict.UNCERTAIN, reason="every worker that tried vanished")
         claims.close_batch(batch)
-    elif isinstance(leave := breaker.admit(batch, now=timezone.now()), Rest):  # may be the probe
+    elif isinstance(leave := breaker.admit(batch, now=timezone.now()), Rest):
         waits = Part(_ids(left), wait=leave.wait, reason=leave.reason, breaker=leave.breaker)
         _put_back(batch, left, [waits])
+    elif (wait := pacing.wait_for_turn(batch, pushes=leave.most(len(left)))) is not None:
+        breaker.hand_back(leave)
+        _put_back(batch, left, [Part(_ids(left), wait=wait, reason=pacing.PACED)])
     else:
         _send(batch, left, leave)
 
@@ -96,6 +99,7 @@ REMAINDER = """
 WITH settled AS MATERIALIZED (
     SELECT token_id FROM delivery_delivery
      WHERE day = %(day)s AND occurrence_id = %(occurrence)s AND token_id = ANY(%(ids)s::int[])
+       AND %(begun)s
 ), known AS MATERIALIZED (
     SELECT id, value, install_id, state, environment, environment_known
       FROM crm_devicetoken WHERE id = ANY(%(ids)s::int[])
@@ -110,19 +114,23 @@ SELECT wanted.id, coalesce(known.value, ''), known.install_id, coalesce(known.st
 
 def remainder(batch: Batch) -> Sequence[Addressee]:
     """Give the tokens of a batch the ledger has no outcome for yet, in key order."""
-    day, occurrence = batch.occurrence.ledger_day, batch.occurrence_id
+    known: dict[str, Any] = {
+        "day": batch.occurrence.ledger_day,
+        "occurrence": batch.occurrence_id,
+        "ids": numbers(batch.token_ids),
+        "begun": batch.attempts > 1,  # of a batch taken up for the first time it has none
+    }
     with connection.cursor() as cursor:
-        ids = numbers(batch.token_ids)
-        cursor.execute(REMAINDER, {"day": day, "occurrence": occurrence, "ids": ids})
+        cursor.execute(REMAINDER, known)
         return [Addressee(*row) for row in cursor.fetchall()]
 
 
 def _send(batch: Batch, left: Sequence[Addressee], leave: Leave) -> None:
     gone = [a for a in left if a.state != DeviceToken.State.ALIVE]
     _end(batch, gone, Delivery.Verdict.UNREGISTERED, reason="retired since it was planned")
-    living = [a for a in left if a.state == DeviceToken.State.ALIVE]
+    living = [a for a in left if a.state == DeviceToken.State.ALIVE] if gone else left
     # found out since by another push; who is only tried here is not known to be of either
-    moved = [a for a in living if a.environment_known and a.environment != batch.environment]
+    moved = [a for a in living if a.environment != batch.environment and a.environment_known]
     here = [a for a in living if a not in moved] if moved else living
     now, later = _chosen(here, leave)
     parts = leftovers.moved_parts(batch, {a.token_id: a.environment for a in moved})
@@ -240,7 +248,10 @@ def _put_back(batch: Batch, left: Sequence[Addressee], parts: Sequence[Part]) ->
         ids = set(part.token_ids)
         those = [a for a in left if a.token_id in ids]
         _end(batch, those, Delivery.Verdict.EXPIRED, reason=part.reason, resent=part.resent)
-    divide_batch(batch, [part for part in parts if part not in late])
+    if still := [part for part in parts if part not in late]:
+        divide_batch(batch, still)
+    else:
+        claims.close_batch(batch)
 
 
 def _ids(addressees: Sequence[Addressee]) -> list[int]:

@@ -58,10 +58,6 @@ def conclude(batch: Batch, leave: Leave, evidence: Evidence) -> Finding:
     pushes failed, the tokens are kept. Many in a row without any: the credential is at fault, the
     pushes are asked again. Call it in the transaction that records what it decides.
     """
-    if not (leave.probe or evidence.fault or evidence.doubtful):
-        if evidence.works:
-            _note(batch, leave.breaker)
-        return Finding()
     breaker = lock_breaker(batch)
     if leave.probe and evidence.works and not evidence.fault and breaker.pk is not None:
         close_breakers(Breaker.objects.filter(pk=breaker.pk))
@@ -132,9 +128,11 @@ def _vouched(batch: Batch) -> bool:
     return other.exists()
 
 
-def _note(batch: Batch, known: Breaker | None) -> None:
-    """Write down that pushes are accepted: now and then, and where there was doubt."""
-    now = timezone.now()
+def note_health(batch: Batch, leave: Leave, evidence: Evidence) -> None:
+    """Write down that a credential works: now and then, and where there was doubt."""
+    now, known = timezone.now(), leave.breaker
+    if not evidence.works:
+        return
     if known is None:
         make_breaker(batch)
     elif known.worked_at and now - known.worked_at < NOTED_EVERY and not known.doubted:

@@ -89,13 +89,15 @@ def read_push_id(push_id: str) -> tuple[int, int]:
 class Outcome(NamedTuple):
     """A provider's answer to one push, as a value.
 
-    `reason` keeps the provider's own words. `proven` is false where a death or a refusal may be our
-    own mistake (a wrong host or topic), so that it is not believed alone. `died_at` is the moment
+    `reason` keeps the provider's own words. `provider_ref` is its name for the push, empty where it
+    goes by the `push_id` we gave. `proven` is false where a death or a refusal may be our own
+    mistake (a wrong host or topic), so that it is not believed alone. `died_at` is the moment
     since which APNs knows a token dead; a token registered later is alive. `retry_after` is in
-    seconds and a floor. `wide` is false where a fault is not the whole credential's: Apple's leg of
-    FCM may be shut while Android goes on. `outage` is true where nothing can be sent through the
-    credential until `retry_after`, and this push was not even tried. `elsewhere` is true of a token
-    that may be alive in the provider's other environment.
+    seconds and a floor. `wide` is false where a fault or a quota is not the whole credential's:
+    Apple's leg of FCM may be shut while Android goes on, one device may have had too many.
+    `outage` is true where nothing can be sent through the credential until `retry_after`, and this
+    push was not even tried. `elsewhere` is true of a token that may be alive in the provider's
+    other environment.
     """
 
     token_id: int

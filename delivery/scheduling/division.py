@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from delivery.models import Batch, Breaker, Occurrence, ProviderCredential
 from delivery.providers.contract import Environment
-from delivery.scheduling.claims import ours
+from delivery.scheduling.claims import ours, retry_lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Part:
     """Tokens of a batch that are to be asked at one moment and in one way.
 
     They are due after `wait`; with a `breaker` once it closes, or so much after its next probe.
-    `tried` says that the provider was asked: what only waited backs off no longer. `environment`,
+    `tried` says that the provider was asked: the part goes on as a retry, and what only waited
+    backs off no longer and stays in its lane. `environment`,
     where it is another than the batch's, is where the tokens are sent next. `resent` ones may have
     had the push already.
     """
@@ -42,7 +43,7 @@ class Part:
 
 @transaction.atomic
 def divide_batch(batch: Batch, parts: Sequence[Part]) -> bool:
-    """Put a batch back as its parts, and close it where none is left; False when it was not ours.
+    """Put a batch back as its parts; False when it was not ours.
 
     The largest part it can stand for stays in its row, with all that is settled; the others get
     rows of their own. A token is in one batch at any moment.
@@ -51,7 +52,8 @@ def divide_batch(batch: Batch, parts: Sequence[Part]) -> bool:
     fitting = [part for part in parts if part.fits(batch)]
     stays = max(fitting, key=lambda part: len(part.token_ids), default=None)
     leaving = [part for part in parts if part is not stays]
-    changes = _waiting(batch, stays, breakers) if stays else _done()
+    done = {"state": Batch.State.DONE, "lease_until": None}
+    changes = _waiting(batch, stays, breakers) if stays else done
     if leaving:
         left = {token_id for part in leaving for token_id in part.token_ids}
         changes["token_ids"] = [i for i in batch.token_ids if i not in left]
@@ -80,6 +82,7 @@ def _waiting(batch: Batch, part: Part, breakers: Mapping[int, Breaker]) -> dict[
         "lease_until": None,
         "last_reason": part.reason,
         "tries": batch.tries + part.tried,
+        "lane": retry_lane(batch, wait=part.wait) if part.tried else batch.lane,
         "breaker": breaker,
     }
 
@@ -91,14 +94,10 @@ def _due(part: Part, breaker: Breaker | None) -> datetime:
     return max(breaker.next_probe_at, now) + part.wait
 
 
-def _done() -> dict[str, Any]:
-    return {"state": Batch.State.DONE, "lease_until": None}
-
-
 def _offshoot(batch: Batch, part: Part, breakers: Mapping[int, Breaker]) -> Batch:
     """Give a batch like this one for some of its tokens."""
     other = copy(batch)
-    other.pk, other.attempts, other.created_at = None, 0, timezone.now()
+    other.pk, other.created_at = None, timezone.now()
     other.token_ids = list(part.token_ids)
     other.resent = batch.resent or part.resent
     if part.environment is not None:

@@ -239,7 +239,7 @@ def test_a_worker_whose_lease_was_lost_cannot_move_the_batch(phones, memory, sen
     claims.take_batch("bulk", now=timezone.now())
 
     assert not claims.close_batch(slow)
-    assert not claims.release_batch(slow, wait=timedelta(0), reason="late")
+    assert not dispatch.divide_batch(slow, [dispatch.Part(slow.token_ids, reason="late")])
     assert not claims.keep_batch(slow)
     assert Batch.objects.get().state == Batch.State.SENDING
 

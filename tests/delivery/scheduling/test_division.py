@@ -57,11 +57,6 @@ def test_a_part_that_is_all_there_is_stays_in_its_row_with_what_is_settled(batch
     )
 
 
-def test_what_nothing_is_left_of_is_closed(batch):
-    divide_batch(batch, [])
-    assert Batch.objects.get().state == "done"
-
-
 def test_what_leaves_for_another_environment_closes_what_it_leaves(batch, credentials):
     settled, *others = batch.token_ids
     there = Environment.SANDBOX
@@ -72,7 +67,8 @@ def test_what_leaves_for_another_environment_closes_what_it_leaves(batch, creden
     assert (old.state, old.token_ids, old.environment) == ("done", [settled], "production")
     assert (new.state, new.token_ids, new.environment) == ("waiting", others, "sandbox")
     assert new.credential == credentials["fcm"]
-    assert (new.attempts, new.topic, new.lane) == (0, old.topic, old.lane)
+    assert (new.topic, new.lane, new.app_id) == (old.topic, old.lane, old.app_id)
+    assert new.attempts >= 1  # a lost worker may yet record some of it
 
 
 def test_what_is_sent_once_more_is_counted_and_says_so(batch):
