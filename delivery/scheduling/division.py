@@ -52,7 +52,7 @@ def divide_batch(batch: Batch, parts: Sequence[Part]) -> bool:
     fitting = [part for part in parts if part.fits(batch)]
     stays = max(fitting, key=lambda part: len(part.token_ids), default=None)
     leaving = [part for part in parts if part is not stays]
-    done = {"state": Batch.State.DONE, "lease_until": None}
+    done: dict[str, Any] = {"state": Batch.State.DONE, "lease_until": None}
     changes = _waiting(batch, stays, breakers) if stays else done
     if leaving:
         left = {token_id for part in leaving for token_id in part.token_ids}
