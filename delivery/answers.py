@@ -10,9 +10,9 @@ from django.db import transaction
 
 from crm.commands.token_health import learn_environment
 from delivery import outcomes, pacing
-from delivery.breaker import Leave, restore_doubted
+from delivery.breaker import Leave, close_breakers, restore_doubted
 from delivery.doubt import Evidence, Finding, conclude, note_health
-from delivery.models import Batch, ProviderCredential
+from delivery.models import Batch, Breaker, ProviderCredential
 from delivery.providers.contract import FINAL, SIBLINGS, Environment, Outcome, Verdict
 from delivery.scheduling import claims
 from delivery.targeting.credentials import find_credential
@@ -122,8 +122,6 @@ class Answers:
         )
         self._decide(evidence)
         self.moving, self._doubtful = moving, []
-        if self.finding.held_by is not None:
-            restore_doubted(self.finding.held_by)
         self._learn()
         self._tell()
 
@@ -135,7 +133,13 @@ class Answers:
         with transaction.atomic():
             self.finding = conclude(self._batch, self._leave, evidence)
             decided = self.finding.outcomes
-            self._record([o for o in decided if o.verdict in FINAL])
+            self._store([o for o in decided if o.verdict in FINAL])
+        # each in a transaction of its own: whoever records outcomes locks nothing after them
+        self._keep()
+        if self.finding.held_by is not None:
+            restore_doubted(self.finding.held_by)
+        if self.finding.closes is not None:
+            close_breakers(Breaker.objects.filter(pk=self.finding.closes.pk))
         self.again += [o for o in decided if o.verdict not in FINAL]
 
     def _part_doubtful(self) -> tuple[list[Outcome], list[Outcome]]:
@@ -150,7 +154,15 @@ class Answers:
         away = {o.token_id for o in stray}
         return stray, [o for o in self._doubtful if o.token_id not in away]
 
-    def _record(self, decided: Sequence[Outcome] = ()) -> None:
+    def _record(self) -> None:
+        self._store()
+        self._keep()
+
+    def _keep(self) -> None:
+        claims.keep_batch(self._batch)
+        self._recorded_at = monotonic()
+
+    def _store(self, decided: Sequence[Outcome] = ()) -> None:
         final = [*self._final, *decided]
         if final:
             outcomes.record_outcomes(self._batch.occurrence, final, installs=self._asked.installs)
@@ -158,8 +170,6 @@ class Answers:
                 accepted = {o.token_id for o in final if o.verdict is ACCEPTED}
                 self._found += accepted.intersection(self._asked.elsewhere)
             self._final = []
-        claims.keep_batch(self._batch)
-        self._recorded_at = monotonic()
 
     def _learn(self) -> None:
         """Keep of which environment those are that were accepted where they were only tried."""

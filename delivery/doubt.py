@@ -15,7 +15,6 @@ from delivery.breaker import (
     Leave,
     State,
     breaker_of,
-    close_breakers,
     lock_breaker,
     make_breaker,
     open_breaker,
@@ -45,10 +44,14 @@ class Evidence:
 
 
 class Finding(NamedTuple):
-    """What the doubtful answers were, and the breaker that holds the batch up, where one does."""
+    """What the doubtful answers were, and the breaker that holds the batch up, where one does.
+
+    `closes` is one that can be closed, once this is recorded.
+    """
 
     outcomes: Sequence[Outcome] = ()
     held_by: Breaker | None = None
+    closes: Breaker | None = None
 
 
 def conclude(batch: Batch, leave: Leave, evidence: Evidence) -> Finding:
@@ -59,18 +62,17 @@ def conclude(batch: Batch, leave: Leave, evidence: Evidence) -> Finding:
     pushes are asked again. Call it in the transaction that records what it decides.
     """
     breaker = lock_breaker(batch)
-    if leave.probe and evidence.works and not evidence.fault and breaker.pk is not None:
-        close_breakers(Breaker.objects.filter(pk=breaker.pk))
-        breaker.refresh_from_db()
     if breaker.state == State.CLOSED:
         return _judge(batch, breaker, evidence)
+    if leave.probe and not evidence.fault and (evidence.works or _vouched(batch, evidence)):
+        return _judge(batch, breaker, evidence)._replace(closes=breaker)
     if leave.breaker is not None and breaker.next_probe_at == leave.breaker.next_probe_at:
         open_breaker(batch, breaker, fault=evidence.fault or _unproven(evidence, breaker))
     return Finding(_put_off(evidence), breaker)
 
 
 def _judge(batch: Batch, breaker: Breaker, evidence: Evidence) -> Finding:
-    """Decide on what came in through a breaker that is closed."""
+    """Decide on what came in through a breaker that is closed, or about to be."""
     fault = evidence.fault
     if fault is None and not evidence.works:
         doubted = _in_row(batch, breaker, evidence)
@@ -110,13 +112,17 @@ def _in_row(batch: Batch, breaker: Breaker, evidence: Evidence) -> list[int]:
 
     A token bad in both environments is no sign against this one, where the other is seen to work.
     """
+    if _vouched(batch, evidence):
+        return breaker.doubted
+    doubtful = sorted(o.token_id for o in evidence.doubtful)
+    return list(dict.fromkeys([*breaker.doubted, *doubtful]))
+
+
+def _vouched(batch: Batch, evidence: Evidence) -> bool:
+    """Say whether all that is doubted was called bad in the other environment, which works."""
     doubtful = {o.token_id for o in evidence.doubtful}
-    if evidence.elsewhere and doubtful.intersection(evidence.elsewhere) and _vouched(batch):
-        doubtful.difference_update(evidence.elsewhere)
-    return list(dict.fromkeys([*breaker.doubted, *sorted(doubtful)]))
-
-
-def _vouched(batch: Batch) -> bool:
+    if not doubtful or not doubtful.issubset(evidence.elsewhere):
+        return False
     assert batch.credential is not None  # it was admitted
     other = Breaker.objects.filter(
         credential__app=batch.credential.app_id,

@@ -11,7 +11,7 @@ from crm.models import DeviceToken
 from delivery import dispatch, fanout
 from delivery.breaker import LONGEST_REST, REST, SAMPLE, Leave, Rest, admit, close_breakers
 from delivery.commands.credentials import StoreCredential, store_credential
-from delivery.doubt import Evidence, conclude
+from delivery.doubt import Evidence, note_health
 from delivery.models import Batch, Breaker, Delivery, Occurrence, ProviderCredential
 from delivery.providers.registry import registry
 from delivery.scheduling import claims
@@ -307,9 +307,9 @@ def test_an_acceptance_is_written_down_now_and_then(planned, memory, django_asse
 
     batch = Batch.objects.get()
     with django_assert_num_queries(0):
-        conclude(batch, Leave(found), Evidence(works=1000))
+        note_health(batch, Leave(found), Evidence(works=1000))
     Breaker.objects.update(worked_at=timezone.now() - timedelta(hours=1))
-    conclude(batch, Leave(Breaker.objects.get()), Evidence(works=1000))
+    note_health(batch, Leave(Breaker.objects.get()), Evidence(works=1000))
     assert timezone.now() - Breaker.objects.get().worked_at < timedelta(minutes=1)
 
 

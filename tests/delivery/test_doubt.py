@@ -7,7 +7,7 @@ import pytest
 from crm.models import DeviceToken
 from delivery import dispatch, fanout
 from delivery.breaker import Leave, restore_doubted
-from delivery.doubt import MANY, Evidence, conclude
+from delivery.doubt import MANY, Evidence, conclude, note_health
 from delivery.models import Batch, Breaker
 from delivery.providers.contract import Outcome, Verdict
 
@@ -50,7 +50,7 @@ def test_a_whole_app_called_dead_points_at_the_credential(batch):
 def test_deaths_one_by_one_add_up_until_a_push_is_accepted(batch):
     for _ in range(MANY - 1):
         assert judged(batch, deaths(1)) == {Verdict.UNREGISTERED}
-    judged(batch, [], works=1)
+    note_health(batch, Leave(Breaker.objects.get()), Evidence(works=1))
 
     for _ in range(MANY - 1):
         assert judged(batch, deaths(1)) == {Verdict.UNREGISTERED}

@@ -255,3 +255,20 @@ def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(
     assert Delivery.objects.count() == 4
     planned = [i for b in Batch.objects.all() for i in b.token_ids]
     assert sorted(planned) == [t.pk for t in tokens]
+
+
+def test_tokens_bad_in_both_end_in_quarantine_once_the_first_environment_works(apple, ring, sends):
+    for n in range(25):
+        ring(f"n{n}", is_of="neither")
+    held = sent(sends)
+    ring("good", is_of="production")
+    DeviceToken.objects.exclude(value="good-production").update(enabled=False)
+    sent(sends)
+
+    Breaker.objects.exclude(state="closed").update(next_probe_at=timezone.now())
+    Batch.objects.update(next_attempt_at=timezone.now())
+    work(held)
+
+    assert set(Breaker.objects.values_list("state", flat=True)) == {"closed"}
+    assert (held.unregistered, held.pending) == (25, 0)
+    assert DeviceToken.objects.filter(state="quarantined").count() == 25
