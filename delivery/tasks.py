@@ -16,6 +16,7 @@ from redis import Redis, RedisError
 
 from crm.commands.accounts import forget_guests
 from crm.commands.sessions import forget_expired_sessions
+from crm.commands.token_health import forget_retired_tokens
 from delivery import dispatch, fanout, firings, ledger
 from delivery.models.notification import Lane
 from delivery.scheduling import claims
@@ -77,11 +78,12 @@ def welcome_zones() -> None:
 
 @shared_task(name="upkeep")
 def upkeep() -> None:
-    """Make ledger partitions ahead of time, and drop days, sessions and guests past theirs."""
+    """Make ledger partitions ahead of time, and drop what is past its own time."""
     now = timezone.now()
     ledger.keep_partitions(today=now.date())
     forget_expired_sessions(now=now)
     forget_guests(now=now)
+    forget_retired_tokens(now=now)
 
 
 def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:

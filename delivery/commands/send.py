@@ -100,6 +100,7 @@ def refuse_unfit(message: Message | RawMessage | InAppMessage) -> None:
 def asked(ask: SendNotification, *, now: datetime) -> dict[str, Any]:
     """Give the columns of a notification that say what was asked for, at `now`."""
     in_app = isinstance(ask.message, InAppMessage)
+    lane = ask.lane or _lane(ask)
     return {
         "kind": Notification.Kind.IN_APP if in_app else Notification.Kind.PUSH,
         "name": ask.name,
@@ -110,12 +111,19 @@ def asked(ask: SendNotification, *, now: datetime) -> dict[str, Any]:
         "filters": ask.filters,
         "reporting_meta": ask.reporting_meta,
         "user_meta": ask.user_meta,
-        "lane": ask.lane or _lane(ask),
+        "lane": lane,
+        "resend_uncertain": _resends(ask.app, lane),
         "time_to_live": (
             settings.DEFAULT_TIME_TO_LIVE if ask.time_to_live is None else ask.time_to_live
         ),
         "updated_at": now,
     }
+
+
+def _resends(app: App, lane: Lane) -> bool:
+    """Say whether a push without an answer is sent once more, as the app has it now."""
+    always = app.resend_uncertain == App.Resend.ALWAYS
+    return always or (app.resend_uncertain == App.Resend.URGENT and lane == Lane.URGENT)
 
 
 def _lane(ask: SendNotification) -> Lane:

@@ -1,6 +1,7 @@
 """What was asked, its firings, their slices, and what became of each push."""
 
 from delivery.models.batch import Batch
+from delivery.models.breaker import Breaker
 from delivery.models.credential import ProviderCredential
 from delivery.models.delivery import Delivery
 from delivery.models.inbox import InboxItem
@@ -11,6 +12,7 @@ from delivery.models.webhook import Webhook, WebhookEvent
 
 __all__ = [
     "Batch",
+    "Breaker",
     "Delivery",
     "InboxItem",
     "Notification",

@@ -24,7 +24,8 @@ class Occurrence(models.Model):
 
     targeted = accepted + rejected + unregistered + expired + cancelled + uncertain + pending,
     at any moment: counters move in the transaction that writes what they count.
-    `replayed` counts pushes sent again after a worker was lost with answers unrecorded.
+    `replayed` counts pushes sent again though an earlier one may have arrived: after a worker was
+    lost with answers unrecorded, or where the ask wants uncertain ones sent once more.
     """
 
     class State(models.TextChoices):

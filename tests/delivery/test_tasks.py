@@ -1,12 +1,14 @@
 """The doorbell against the real broker of the run."""
 
 import pytest
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis import Redis
 
+from crm.models import DeviceToken
 from delivery import fanout, tasks
 from delivery.audience import Audience
-from delivery.models import Batch, Occurrence
+from delivery.models import Batch, Delivery, Occurrence
 
 pytestmark = pytest.mark.django_db
 
@@ -143,3 +145,19 @@ def test_a_broker_that_failed_is_left_alone_for_a_while(queues, monkeypatch):
     monkeypatch.setattr(tasks.doorbell, "_rests_until", 0.0)
     tasks.ring_for_occurrence(1, lane="urgent")
     assert queues()["urgent"] == 1
+
+
+def test_upkeep_forgets_tokens_long_dead_and_the_ledger_keeps_what_became_of_them(
+    phones, memory, sends, settings
+):
+    token = phones.ring("one")
+    memory({token.value: "unregistered"})
+    list(fanout.plan_batches(sends.to_everyone().pk))
+    tasks.deliver("bulk")
+    DeviceToken.objects.update(state_changed_at=timezone.now() - 2 * settings.TOKEN_RETENTION)
+
+    tasks.upkeep()
+
+    assert not DeviceToken.objects.exists()
+    assert Delivery.objects.get().token_id == token.pk
+    assert Occurrence.objects.get().unregistered == 1

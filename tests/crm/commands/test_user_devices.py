@@ -8,8 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm.commands.apps import create_app
-from crm.commands.device_tokens import Address, Death, register_token, retire_tokens
+from crm.commands.device_tokens import Address, register_token
 from crm.commands.installs import AssociateUser, ClearUser, change_install, recognise_user
+from crm.commands.token_health import Death, retire_tokens
 from crm.commands.user_devices import (
     UserDevice,
     drop_user_devices,
