@@ -142,7 +142,8 @@ class Fleet:
                 link.abort("not connected")
 
     def _short_of_room(self, usable: Sequence[Link]) -> bool:
-        room = sum(link.core.slots for link in usable)
+        # of a full link, what fits is what is in flight: its window may be smaller than its streams
+        room = sum(link.core.in_flight for link in usable)
         return room < self._policy.max_streams and all(link.full for link in usable)
 
     def _link(self, loop: asyncio.AbstractEventLoop) -> Link:

@@ -250,6 +250,23 @@ def test_where_connections_have_streams_in_plenty_few_of_them_are_enough(certifi
         assert pool.stats.opened == 3, "three times 20 are the 60 asked for"
 
 
+def test_streams_that_a_small_window_leaves_no_use_for_are_not_counted_as_room(certificates):
+    def read_late(peer, asked):
+        peer.conn.acknowledge_received_data(len(asked.body), asked.stream)
+        peer.answer(asked)
+
+    def late(peer, asked):
+        peer.later(0.05, read_late, peer, asked)
+
+    limits = {"settings": setting(MAX_CONCURRENT_STREAMS=1000), "acknowledge": False}
+
+    @scenario(certificates, late, server=limits, max_connections=6)
+    async def _(server, pool):
+        while pool.stats.opened < 6:  # four have streams for 4,000, and windows for 64 of these
+            await collect(pool, requests(300, body=b"x" * 4000))
+        assert server.most <= 17
+
+
 def test_connections_in_reserve_are_opened_without_being_asked_for(certificates):
     @scenario(certificates, min_connections=2, ping_idle=0.4)
     async def _(server, pool):
