@@ -111,7 +111,11 @@ class Gateway:
                 json.dumps(new_account(workload.PROJECT, f"{sink.url}/token").document)
             )
             key = sink.identity.key
-            where = ["--endpoint", sink.url, "--ca-file", str(sink.identity.ca_file)]
+            # a sink has no quota
+            where = [
+                *("--endpoint", sink.url, "--ca-file", str(sink.identity.ca_file)),
+                *("--pace", "0"),
+            ]
             store = [sys.executable, "manage.py", "set_credential", str(app["id"])]
             names = ["--key-id", key.key_id, "--team-id", key.team_id, "--topic", TOPIC]
             run([*store, "apns", str(sink.identity.key_file), *names, *where], self._environ)

@@ -45,6 +45,8 @@ class Sink(NamedTuple):
     """A running sink, and the identity its clients believe."""
 
     port: int
+    lenient_port: int
+    """Where messages may be malformed: firebase-admin for Node sends `:scheme: https:`."""
     identity: Material
 
     @property
@@ -112,16 +114,16 @@ def build() -> Path:
 def running(*options: str) -> Iterator[Sink]:
     """Have a sink on a free port of the loopback interface, on a core of its own, for a while."""
     program, identity = build(), material(BUILD / "identity", GOOGLE)
-    command = [str(program), "-p", "0", "-c", str(identity.server_file), *options]
+    command = [str(program), "-p", "0", "-L", "0", "-c", str(identity.server_file), *options]
     with starting_on(server_core()):
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
-        yield Sink(_port(process), identity)
+        yield Sink(*_ports(process), identity)
     finally:
         _end(process)
 
 
-def _port(process: "subprocess.Popen[bytes]") -> int:
+def _ports(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
     """Wait for the line that says where it listens."""
     assert process.stdout is not None
     said, ends_at = b"", time.monotonic() + START_DEADLINE
@@ -134,7 +136,8 @@ def _port(process: "subprocess.Popen[bytes]") -> int:
             said += chunk
     if not said.endswith(b"\n"):
         raise RuntimeError(f"the sink did not start within {START_DEADLINE} s")
-    return int(said.split()[1])
+    port, lenient = said.split()[1:]
+    return int(port), int(lenient)
 
 
 def _end(process: "subprocess.Popen[Any]") -> None:

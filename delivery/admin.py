@@ -117,7 +117,7 @@ class InboxItemAdmin(ReadOnly):
 
 @admin.register(ProviderCredential)
 class ProviderCredentialAdmin(ReadOnly):
-    list_display = ["app", "provider", "kind", "environment", "topic", "suspended_reason"]
+    list_display = ["app", "provider", "kind", "environment", "topic", "pace", "suspended_reason"]
     exclude = ["sealed"]
     list_select_related = ["app"]
 

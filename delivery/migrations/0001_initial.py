@@ -123,6 +123,7 @@ class Migration(migrations.Migration):
                 ('facts', models.JSONField(db_default={}, default=dict)),
                 ('endpoint', models.CharField(blank=True, db_default='', default='', max_length=255)),
                 ('ca_pem', models.TextField(blank=True, db_default='', default='')),
+                ('pace', models.PositiveIntegerField(blank=True, null=True)),
                 ('version', models.IntegerField(db_default=1, default=1)),
                 ('suspended_until', models.DateTimeField(blank=True, null=True)),
                 ('suspended_reason', models.TextField(blank=True, db_default='', default='')),
@@ -139,7 +140,7 @@ class Migration(migrations.Migration):
                 ('transport', models.CharField(max_length=16)),
                 ('environment', models.CharField(max_length=16)),
                 ('topic', models.CharField(max_length=255)),
-                ('lane', models.CharField(choices=[('urgent', 'Urgent'), ('bulk', 'Bulk')], max_length=8)),
+                ('lane', models.CharField(choices=[('urgent', 'Urgent'), ('retry', 'Retry'), ('bulk', 'Bulk')], max_length=8)),
                 ('token_ids', django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), size=None)),
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('sending', 'Sending'), ('done', 'Done')], db_default='waiting', default='waiting', max_length=8)),
                 ('attempts', models.IntegerField(db_default=0, default=0)),
@@ -150,6 +151,7 @@ class Migration(migrations.Migration):
                 ('last_reason', models.TextField(db_default='', default='')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('occurrence', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='batches', to='delivery.occurrence')),
+                ('app', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='crm.app')),
                 ('credential', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='delivery.providercredential')),
             ],
             options={
@@ -234,6 +236,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='batch',
             index=models.Index(condition=models.Q(('state', 'waiting')), fields=['lane', 'next_attempt_at', 'id'], name='batch_waiting'),
+        ),
+        migrations.AddIndex(
+            model_name='batch',
+            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['lane', 'app', 'next_attempt_at', 'id'], name='batch_waiting_of_app'),
         ),
         migrations.AddIndex(
             model_name='batch',

@@ -1,5 +1,4 @@
 import os
-import shutil
 
 import pytest
 
@@ -16,7 +15,7 @@ def running(tmp_path_factory):
         switches = shim.Shim()
     except shim.Missing:
         switches = None
-    stack = Stack(tmp_path_factory.mktemp("stack"), switches)
+    stack = Stack(tmp_path_factory.mktemp("stack"), switches, careless=False)
     try:
         stack.start()
         yield stack

@@ -28,6 +28,8 @@ def test_a_broker_flushed_while_batches_wait_costs_seconds(stack, _round):
 def test_a_broker_that_comes_back_empty_loses_nothing(stack, _round):
     notification = in_mid_broadcast(stack)
 
+    with stack.broker() as broker:
+        broker.flushall()
     stack.restart_engine("valkey")
     meanwhile = stack.broadcast()
 

@@ -86,15 +86,20 @@ class Shimmed(Protocol):
 class Stack:
     """One running gateway, reached over HTTP, looked into by SQL.
 
-    Whatever is started is started under `shim`, where one is given.
+    Whatever is started is started under `shim`, where one is given. Engines that are `careless`
+    forget what was committed last when they are killed.
     """
 
-    def __init__(self, base: Path, shim: Shimmed | None = None) -> None:
+    def __init__(
+        self, base: Path, shim: Shimmed | None = None, *, careless: bool = True
+    ) -> None:
         self.base = base
         self.shim = shim
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.services = Services(base / "engines", ephemeral=True, environ={})
+        self.services = Services(
+            base / "engines", ephemeral=True, careless=careless, environ={}
+        )
         self.simulator = launch.start(base / "simulator")
         self.control = self.simulator.control
         self.environ: dict[str, str] = {}
@@ -165,7 +170,7 @@ class Stack:
         return process.pid
 
     def restart_engine(self, name: str) -> None:
-        """Stop an engine under everybody and start it on the same files; Valkey begins empty."""
+        """Stop an engine under everybody and start it on the same files."""
         engine, guard = getattr(self.services, name), self.services._guard
         assert guard is not None
         engine.stop(guard)

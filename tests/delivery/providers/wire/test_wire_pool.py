@@ -220,6 +220,36 @@ def test_a_second_connection_is_opened_only_when_the_first_is_full(certificates)
         assert server.most <= 10
 
 
+@pytest.mark.parametrize(("streams", "connections"), [(100, 10), (500, 2)])
+def test_a_large_send_has_as_many_connections_as_few_streams_on_each_ask_for(
+    certificates, streams, connections
+):
+    limits = {"settings": setting(MAX_CONCURRENT_STREAMS=streams)}
+
+    def late(peer, asked):
+        peer.later(0.2, peer.answer, asked)
+
+    @scenario(certificates, late, server=limits)
+    async def _(server, pool):
+        while pool.stats.opened < connections:
+            await collect(pool, requests(1000))
+        await collect(pool, requests(1000))
+        assert pool.stats.opened == connections, "a batch has room, and no more is opened"
+        assert server.most <= streams
+
+
+def test_where_connections_have_streams_in_plenty_few_of_them_are_enough(certificates):
+    limits = {"settings": setting(MAX_CONCURRENT_STREAMS=20)}
+
+    def late(peer, asked):
+        peer.later(0.02, peer.answer, asked)
+
+    @scenario(certificates, late, server=limits, max_streams=60)
+    async def _(_server, pool):
+        await collect(pool, requests(600))
+        assert pool.stats.opened == 3, "three times 20 are the 60 asked for"
+
+
 def test_connections_in_reserve_are_opened_without_being_asked_for(certificates):
     @scenario(certificates, min_connections=2, ping_idle=0.4)
     async def _(server, pool):
