@@ -20,5 +20,5 @@ chaos:  ## the fault suite at full length
 	$(DEVSTACK) chaos $(ARGS)
 faults:  ## one batch under each fault, by us and by the shipped libraries (ONLY= a prefix)
 	$(DEVSTACK) faults $(ARGS)
-fuzz:  ## every route with thousands of made-up calls (FUZZ_EXAMPLES= for each)
+fuzz:  ## every route, and the wire, with thousands of made-up inputs (FUZZ_EXAMPLES= for each)
 	$(DEVSTACK) fuzz $(ARGS)

@@ -6,10 +6,11 @@ import os
 import selectors
 import shutil
 import ssl
+import struct
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,6 +79,31 @@ def between(before: Counted, after: Counted) -> Counted:
         bytes_in=after.bytes_in - before.bytes_in,
         cpu_us=after.cpu_us - before.cpu_us,
     )
+
+
+class Arrivals:
+    """When the pushes came, as a sink started with `-a FILE` writes it down."""
+
+    def __init__(self, sink: Sink, file: Path) -> None:
+        self._sink = sink
+        self._file = file
+        self._read = 0
+
+    def news(self, tokens: Collection[int]) -> dict[int, list[int]]:
+        """Give the moments, in microseconds since 1970, since this was last asked.
+
+        For each of the tokens, which are known by their last 16 digits, in the order they came.
+        """
+        self._sink.counted()  # after it the file is whole
+        with self._file.open("rb") as file:
+            file.seek(self._read)
+            data = file.read()
+        self._read += len(data)
+        moments: dict[int, list[int]] = {token: [] for token in tokens}
+        for token, came_at in struct.iter_unpack("=QQ", data):
+            if token in moments:
+                moments[token].append(came_at)
+        return moments
 
 
 def build() -> Path:

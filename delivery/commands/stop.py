@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from delivery import tasks
 from delivery.dispatch import HELD
@@ -24,7 +24,7 @@ def hold(notification: Notification, *, now: datetime) -> bool:
 def let_go(notification: Notification, *, now: datetime) -> bool:
     """Let what was held up go on where it was; False where nothing was."""
     held = _under_way(notification).exclude(held_at=None)
-    if not held.update(held_at=None):
+    if not held.update(held_at=None, held_for=F("held_for") + (now - F("held_at"))):
         return False
     notification.cancelled_at = None
     notification.save(update_fields=["cancelled_at"])

@@ -114,9 +114,11 @@ def test_a_pause_holds_up_what_is_under_way_and_nobody_gets_it_twice(under_way):
     revise(under_way, active=False)
     work()
     assert counts(under_way) == ("sending", (10, 2, 0, 8))
+    assert standing(under_way) == Standing.PAUSED
     assert runs([under_way])[under_way.pk].pending is False
 
     revise(under_way, active=True)
+    assert standing(under_way) == Standing.SENDING
     assert runs([under_way])[under_way.pk].pending is True
     work()
     assert counts(under_way) == ("finished", (10, 10, 0, 0))
