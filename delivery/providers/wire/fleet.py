@@ -40,6 +40,7 @@ class Fleet:
         self._on_goaway = on_goaway
         self._backoff = Backoff(policy)
         self._task: asyncio.Task[None] | None = None
+        self._wary = False  # the last to end was cut without a word
 
     @property
     def opening(self) -> bool:
@@ -97,6 +98,7 @@ class Fleet:
             self.links.remove(link)
             self.tally.refused += link.core.refused
             self.tally.pings_lost += link.pings_lost
+            self._wary = link.core.goaway is None and link.core.dead != CLOSED
             if not link.judged and link.core.dead != CLOSED:
                 self.tally.last_failure = reason
                 self._judge(link, now, failed=False)
@@ -149,6 +151,7 @@ class Fleet:
     def _link(self, loop: asyncio.AbstractEventLoop) -> Link:
         endpoint = self._endpoint
         core = Connection(endpoint.authority, self._policy, want_headers=self._want_headers)
+        core.wary = self._wary
         tls = Tls(endpoint.ssl, endpoint.server_name or endpoint.host)
         return Link(core, tls, self._keeper, loop)
 

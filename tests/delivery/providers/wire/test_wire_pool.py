@@ -476,6 +476,23 @@ def test_a_connection_cut_leaves_the_written_uncertain_and_the_rest_is_sent_else
         assert len(numbers) == len(set(numbers)), "nothing was sent twice"
 
 
+def test_after_a_cut_a_connection_risks_no_more_than_it_has_proved(certificates):
+    def behave(peer, asked):
+        peer.asked = getattr(peer, "asked", 0) + 1
+        if peer.asked == 20:
+            peer.drop()
+        elif peer.asked < 20:
+            peer.answer(asked)
+
+    @scenario(certificates, behave, max_connections=1)
+    async def _(server, pool):
+        got = await collect(pool, requests(400))
+        lost = sum(isinstance(result, Uncertain) for result in got.values())
+        later = len(server.peers) - 1
+        assert later > 5, "the first risked all the server allows, the others less"
+        assert lost <= 100 + later * (1 + 19)
+
+
 def test_last_words_are_read_even_where_the_server_has_already_hung_up(certificates):
     """GOAWAY, close, and our next write answered by a TCP reset: nothing known is thrown away."""
     held = []
