@@ -7,7 +7,7 @@ Postgres' own, indexes and all, before and after.
 from collections.abc import Mapping, Sequence
 from typing import LiteralString
 
-from benchmarks.fanout import broadcast
+from benchmarks.fanout import Audience, send
 from benchmarks.figures import Report, say, summarise
 from benchmarks.gateway import Gateway
 from benchmarks.plan import Plan
@@ -69,7 +69,7 @@ def _rounds(gateway: Gateway, sink: Sink, *, devices: int, rounds: int) -> list[
         # full pages go to the WAL once after a checkpoint: every round begins with one
         gateway.database.execute("CHECKPOINT")
         before, wal = _sizes(gateway, LEFT), _number(gateway, WAL)
-        broadcast(gateway, sink, app, devices)
+        send(gateway, Audience(app, sink, devices))
         grown = {
             **settled,
             **_grown(gateway, LEFT, before),

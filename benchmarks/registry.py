@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from benchmarks import events, fanout, footprint, latency, segments, transports
+from benchmarks import endtoend, events, fanout, footprint, latency, segments, transports
 from benchmarks.figures import Report
 from benchmarks.plan import Plan, Unclear
 
@@ -22,6 +22,7 @@ GROUPS = (
     Group(events.NAMES, events.measure),
     Group(segments.NAMES, segments.measure),
     Group(fanout.NAMES, fanout.measure),
+    Group(endtoend.NAMES, endtoend.measure),
     Group(latency.NAMES, latency.measure),
     Group(footprint.NAMES, footprint.measure),
 )
