@@ -58,9 +58,13 @@ def register_token(
     now = timezone.now()
     living = ~Q(state=DeviceToken.State.DEAD)
     known = lock_known(install, values=[address.value], own=living)
+    # without its id an address known already would use up a new one: apps register at every start,
+    # and ids are 32 bits wide
+    kept = next((token.pk for token in known if _leads_to(token, address)), None)
     [token] = DeviceToken.objects.bulk_create(
         [
             DeviceToken(
+                id=kept,
                 app_id=install.app_id,
                 install=install,
                 transport=address.transport,
@@ -93,6 +97,15 @@ def register_token(
     if own:
         retire(DeviceToken.objects.filter(pk__in=own), "replaced by the device", now)
     return token
+
+
+def _leads_to(token: DeviceToken, address: Address) -> bool:
+    return address == Address(
+        transport=token.transport,
+        environment=token.environment,
+        topic=token.topic,
+        value=token.value,
+    )
 
 
 def lock_known(install: Install, *, values: Sequence[str], own: Q) -> list[DeviceToken]:
