@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from benchmarks import endtoend, events, fanout, latency, segments, transports
+from benchmarks import endtoend, events, fanout, footprint, latency, segments, transports
 from benchmarks.figures import Report
 from benchmarks.plan import Plan, Unclear
 
@@ -24,6 +24,7 @@ GROUPS = (
     Group(fanout.NAMES, fanout.measure),
     Group(endtoend.NAMES, endtoend.measure),
     Group(latency.NAMES, latency.measure),
+    Group(footprint.NAMES, footprint.measure),
 )
 """In the order they are measured. A new group is a module with these two, and a line here."""
 
