@@ -18,17 +18,17 @@ GRACE = timedelta(minutes=1)
 """A zone first seen so shortly after its moment still has it."""
 
 
-def fire(notification: Notification, schedule: Schedule, *, now: datetime) -> list[Occurrence]:
-    """Store when a notification asked for at `now` fires, and give its firings.
+def firings_of(
+    notification: Notification, schedule: Schedule, *, now: datetime
+) -> list[Occurrence]:
+    """Give, unsaved, when a notification asked for at `now` fires.
 
     A series is given its first moment that is not past. One that is over has none, like a local
     send for which every zone's time is past, and to be ignored.
     """
     if schedule.wall_clock is None:
-        firings = _everywhere(notification, schedule, now=now)
-    else:
-        firings = _in_zones(zones_of(notification.app_id), notification, schedule, asked_at=now)
-    return Occurrence.objects.bulk_create(firings)
+        return _everywhere(notification, schedule, now=now)
+    return _in_zones(zones_of(notification.app_id), notification, schedule, asked_at=now)
 
 
 def _everywhere(

@@ -16,7 +16,7 @@ from crm.errors import Conflict, Invalid, NotFound
 from crm.models import App
 from delivery.commands.send import SendNotification, asked, refuse_unfit, ring_once_safe
 from delivery.commands.stop import UNDER_WAY, call_off_rest, hold, let_go
-from delivery.firings import fire
+from delivery.firings import firings_of
 from delivery.message import Message, RawMessage
 from delivery.models import Notification, Occurrence
 from delivery.schedule import Schedule
@@ -74,7 +74,8 @@ def edit_notification(ask: SendNotification, *, notification_id: int) -> Notific
     for name, value in columns.items():
         setattr(notification, name, value)
     notification.save(update_fields=list(columns))
-    ring_once_safe(notification, fire(notification, ask.schedule, now=now))
+    planned = firings_of(notification, ask.schedule, now=now)
+    ring_once_safe(notification, Occurrence.objects.bulk_create(planned))
     return notification
 
 

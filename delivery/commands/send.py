@@ -14,8 +14,9 @@ from crm.errors import Invalid
 from crm.models import App, User
 from delivery import tasks
 from delivery.audience import Audience
+from delivery.commands.store import store
 from delivery.errors import MessageTooLarge, NobodyReached
-from delivery.firings import fire, zones_open_until
+from delivery.firings import firings_of, zones_open_until
 from delivery.message import InAppMessage, Message, RawMessage
 from delivery.models import Notification, Occurrence
 from delivery.models.notification import Lane
@@ -51,16 +52,12 @@ def send_notification(ask: SendNotification) -> Notification:
     """
     refuse_unfit(ask.message)
     now = timezone.now()
-    with transaction.atomic():
-        notification = Notification.objects.create(
-            app=ask.app,
-            source=ask.source,
-            author=ask.author,
-            created_at=now,
-            **asked(ask, now=now),
-        )
-        firings = fire(notification, ask.schedule, now=now)
-        ring_once_safe(notification, firings)
+    notification = Notification(
+        app=ask.app, source=ask.source, author=ask.author, created_at=now, **asked(ask, now=now)
+    )
+    firings = firings_of(notification, ask.schedule, now=now)
+    store(notification, firings)
+    ring_once_safe(notification, firings)
     return notification
 
 
