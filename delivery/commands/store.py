@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from django.db import models
 
 from delivery.models import Notification, Occurrence
@@ -12,7 +13,13 @@ from delivery.statement import fetch_row
 FIELDS = Notification._meta.concrete_fields  # noqa: SLF001 - Django's own name for what is public
 ASKED = [field for field in FIELDS if not field.primary_key]
 JSON = frozenset(field.attname for field in ASKED if isinstance(field, models.JSONField))
-PLANNED = ("due_at", "zone", "latest_start_at", "expires_at", "ledger_day")
+PLANNED = {
+    "due_at": "timestamptz",
+    "zone": "text",
+    "latest_start_at": "timestamptz",
+    "expires_at": "timestamptz",
+    "ledger_day": "date",
+}
 
 STORE = f"""
 WITH notification AS (
@@ -23,26 +30,24 @@ WITH notification AS (
     INSERT INTO delivery_occurrence (notification_id, state, {", ".join(PLANNED)})
     SELECT notification.id, 'due', {", ".join(f"planned.{name}" for name in PLANNED)}
       FROM notification,
-           unnest(%(due_at)s::timestamptz[], %(zone)s::text[], %(latest_start_at)s::timestamptz[],
-                  %(expires_at)s::timestamptz[], %(ledger_day)s::date[])
-           WITH ORDINALITY AS planned ({", ".join(PLANNED)}, place)
-     ORDER BY place
-    RETURNING id
+           json_to_recordset(%(firings)s) AS planned
+               ({", ".join(f"{name} {kind}" for name, kind in PLANNED.items())})
+    RETURNING id, zone
 )
-SELECT notification.id, ARRAY(SELECT id FROM firing ORDER BY id) FROM notification
+SELECT notification.id, (SELECT json_object_agg(zone, id) FROM firing) FROM notification
 """  # noqa: S608 - names of columns
 
 
 def store(notification: Notification, firings: Sequence[Occurrence]) -> None:
     """Insert both, all or nothing, and give them their ids."""
     values = {field.attname: _value(notification, field.attname) for field in ASKED}
-    lists = {name: [getattr(firing, name) for firing in firings] for name in PLANNED}
-    row = fetch_row(STORE, {**values, **lists})
+    planned = [{name: getattr(firing, name) for name in PLANNED} for firing in firings]
+    row = fetch_row(STORE, {**values, "firings": orjson.dumps(planned).decode()})
     assert row is not None
     notification.pk, ids = row
     _are_stored([notification])
-    for firing, id_ in zip(firings, ids, strict=True):
-        firing.pk, firing.notification_id = id_, notification.pk
+    for firing in firings:
+        firing.pk, firing.notification_id = ids[firing.zone], notification.pk
     _are_stored(firings)
 
 
