@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 
 def fetch_row(sql: str, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
@@ -13,6 +13,7 @@ def fetch_row(sql: str, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
     Outside a transaction it is one by itself. The server keeps it prepared, where settings allow
     that: planning it would cost more than running it.
     """
+    connection = connections[DEFAULT_DB_ALIAS]
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:

@@ -1,12 +1,13 @@
 """A notification and its firings, stored together: what every accepted send costs."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 
-from delivery.models import Notification, Occurrence
+from delivery.models import Firing, Notification
 from delivery.providers import json_text
 from delivery.statement import fetch_row
 
@@ -38,24 +39,18 @@ SELECT notification.id, (SELECT json_object_agg(zone, id) FROM firing) FROM noti
 """  # noqa: S608 - names of columns
 
 
-def store(notification: Notification, firings: Sequence[Occurrence]) -> None:
-    """Insert both, all or nothing, and give them their ids."""
+def store(notification: Notification, firings: Sequence[Firing]) -> dict[int, datetime]:
+    """Insert both, all or nothing; gives when each firing is due, by its id."""
     values = {field.attname: _value(notification, field.attname) for field in ASKED}
-    planned = [{name: getattr(firing, name) for name in PLANNED} for firing in firings]
-    row = fetch_row(STORE, {**values, "firings": orjson.dumps(planned).decode()})
+    planned = orjson.dumps([firing._asdict() for firing in firings]).decode()
+    row = fetch_row(STORE, {**values, "firings": planned})
     assert row is not None
     notification.pk, ids = row
-    _are_stored([notification])
-    for firing in firings:
-        firing.pk, firing.notification_id = ids[firing.zone], notification.pk
-    _are_stored(firings)
+    notification._state.adding = False  # noqa: SLF001 - so does `bulk_create`
+    notification._state.db = DEFAULT_DB_ALIAS  # noqa: SLF001
+    return {ids[firing.zone]: firing.due_at for firing in firings}
 
 
 def _value(notification: Notification, name: str) -> Any:
     value = getattr(notification, name)
     return json_text.dump(value).decode() if name in JSON else value
-
-
-def _are_stored(rows: Sequence[models.Model]) -> None:
-    for row in rows:
-        row._state.adding, row._state.db = False, "default"  # noqa: SLF001 - as `bulk_create` does

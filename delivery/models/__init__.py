@@ -5,13 +5,14 @@ from delivery.models.credential import ProviderCredential
 from delivery.models.delivery import Delivery
 from delivery.models.inbox import InboxItem
 from delivery.models.notification import Notification
-from delivery.models.occurrence import Occurrence
+from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
 from delivery.models.webhook import Webhook, WebhookEvent
 
 __all__ = [
     "Batch",
     "Delivery",
+    "Firing",
     "InboxItem",
     "Notification",
     "Occurrence",

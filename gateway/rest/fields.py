@@ -8,6 +8,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.fields import empty
+from rest_framework.validators import ProhibitSurrogateCharactersValidator as NoHalfCharacters
 
 from gateway.rest.errors import ITSELF
 from gateway.rest.storable import objection
@@ -70,6 +71,8 @@ class Text(serializers.CharField):
     def __init__(self, *, at_most_bytes: int | None = None, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
         self.at_most_bytes = at_most_bytes
+        # it looks at one character after another; strict JSON has no half characters
+        self.validators = [v for v in self.validators if not isinstance(v, NoHalfCharacters)]
 
     def to_internal_value(self, data: Any) -> str:
         """Refuse what CharField would turn into text, and text that is too long."""

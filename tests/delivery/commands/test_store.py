@@ -5,7 +5,7 @@ from django.db import transaction
 from django.db.utils import IntegrityError
 
 from delivery.commands.store import store
-from delivery.models import Notification, Occurrence
+from delivery.models import Firing, Notification, Occurrence
 
 pytestmark = pytest.mark.django_db
 
@@ -47,15 +47,16 @@ def same(row, model):
 
 def test_everything_is_stored_as_it_was_given(unsaved):
     notification = unsaved()
-    firing = Occurrence.of(notification, at=AT, zone="Asia/Tokyo", late=HOUR)
+    firing = Firing.of(notification, at=AT, zone="Asia/Tokyo", late=HOUR)
 
-    store(notification, [firing])
+    due = store(notification, [firing])
 
     for name, given, kept in same(notification, Notification):
         assert given == kept, name
     stored = Occurrence.objects.get(notification=notification)
-    for name in ("id", "state", "due_at", "zone", "latest_start_at", "expires_at", "ledger_day"):
-        assert getattr(firing, name) == getattr(stored, name), name
+    assert (due, stored.state) == ({stored.pk: AT}, Occurrence.State.DUE)
+    for name, value in firing._asdict().items():
+        assert getattr(stored, name) == value, name
     notification.name = "later"
     notification.save()  # it is known to be stored
     assert Notification.objects.get().name == "later"
@@ -64,15 +65,13 @@ def test_everything_is_stored_as_it_was_given(unsaved):
 def test_every_firing_gets_its_own_id(unsaved):
     notification = unsaved()
     zones = {"": AT, "Asia/Tokyo": AT - 9 * HOUR, "America/Lima": AT + 5 * HOUR}
-    firings = [Occurrence.of(notification, at=at, zone=z, late=None) for z, at in zones.items()]
+    firings = [Firing.of(notification, at=at, zone=z, late=None) for z, at in zones.items()]
 
-    store(notification, firings)
+    due = store(notification, firings)
 
-    stored = {
-        f.pk: (f.zone, f.due_at) for f in Occurrence.objects.filter(notification_id=notification.pk)
-    }
-    assert stored == {firing.pk: (firing.zone, firing.due_at) for firing in firings}
-    assert len(stored) == 3
+    stored = {firing.pk: (firing.zone, firing.due_at) for firing in Occurrence.objects.all()}
+    assert sorted(stored.values()) == sorted(zones.items())
+    assert due == {pk: at for pk, (_, at) in stored.items()}
 
 
 def test_one_without_firings_is_stored_all_the_same(unsaved):
@@ -85,7 +84,7 @@ def test_one_without_firings_is_stored_all_the_same(unsaved):
 
 def test_all_is_stored_or_nothing(unsaved):
     notification = unsaved()
-    twins = [Occurrence.of(notification, at=AT, late=None) for _ in range(2)]
+    twins = [Firing.of(notification, at=AT, late=None) for _ in range(2)]
 
     with pytest.raises(IntegrityError), transaction.atomic():
         store(notification, twins)
