@@ -18,5 +18,5 @@ reset:  ## drop the development data in .dev/
 	$(DEVSTACK) reset $(ARGS)
 chaos:  ## the fault suite at full length
 	$(DEVSTACK) chaos $(ARGS)
-fuzz:  ## every route with thousands of made-up calls (FUZZ_EXAMPLES= for each)
+fuzz:  ## every route, and the wire, with thousands of made-up inputs (FUZZ_EXAMPLES= for each)
 	$(DEVSTACK) fuzz $(ARGS)

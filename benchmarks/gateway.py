@@ -25,7 +25,7 @@ from simulator.identity.service_accounts import new_account
 OURS = "gateway.wsgi:application"
 WARM_UP = 20.0
 
-# none begins with "dead": to the sink that is a phone that is gone
+# no two apps share one; none begins with "dead": to the sink that is a phone that is gone
 TOKENS = """
 WITH u AS (
     INSERT INTO crm_user (app_id, uid, anonymous)
@@ -37,9 +37,9 @@ INSERT INTO crm_devicetoken
        (app_id, install_id, transport, environment, topic, kind, value, state)
 SELECT %(app)s, id, CASE WHEN n %% 2 = 0 THEN 'apns' ELSE 'fcm' END, 'production',
        CASE WHEN n %% 2 = 0 THEN %(topic)s ELSE '' END, 'token',
-       CASE WHEN n %% 2 = 0 THEN '0' || substr(md5('a' || uid) || md5('b' || uid), 2)
-            ELSE md5('c' || uid) || ':APA91b' || md5('d' || uid) || md5('e' || uid) END, 'alive'
-  FROM (SELECT id, uid, substr(uid, 2)::int AS n FROM i) numbered
+       CASE WHEN n %% 2 = 0 THEN '0' || substr(md5('a' || own) || md5('b' || own), 2)
+            ELSE md5('c' || own) || ':APA91b' || md5('d' || own) || md5('e' || own) END, 'alive'
+  FROM (SELECT id, substr(uid, 2)::int AS n, %(app)s || uid AS own FROM i) numbered
 """
 
 COUNTED = (
@@ -100,7 +100,11 @@ class Gateway:
                 json.dumps(new_account(workload.PROJECT, f"{sink.url}/token").document)
             )
             key = sink.identity.key
-            where = ["--endpoint", sink.url, "--ca-file", str(sink.identity.ca_file)]
+            # a sink has no quota
+            where = [
+                *("--endpoint", sink.url, "--ca-file", str(sink.identity.ca_file)),
+                *("--pace", "0"),
+            ]
             store = [sys.executable, "manage.py", "set_credential", str(app["id"])]
             names = ["--key-id", key.key_id, "--team-id", key.team_id, "--topic", TOPIC]
             environ = self._engines.environ

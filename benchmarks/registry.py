@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from benchmarks import events, fanout, intake, latency, segments, transports
+from benchmarks import endtoend, events, fanout, intake, latency, segments, transports
 from benchmarks.figures import Report
 from benchmarks.plan import Plan, Unclear
 
@@ -23,6 +23,7 @@ GROUPS = (
     Group(intake.NAMES, intake.measure),
     Group(segments.NAMES, segments.measure),
     Group(fanout.NAMES, fanout.measure),
+    Group(endtoend.NAMES, endtoend.measure),
     Group(latency.NAMES, latency.measure),
 )
 """In the order they are measured. A new group is a module with these two, and a line here."""

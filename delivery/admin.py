@@ -1,5 +1,6 @@
 """Raw rows of delivery, for operators; nothing here is written by hand."""
 
+from datetime import datetime
 from typing import Protocol
 
 from django.contrib import admin, messages
@@ -13,6 +14,7 @@ from crm.models import App, Segment
 from crm.segments.rules import parse
 from delivery.commands.amend import cancel_notification, pause_sending, resume_sending
 from delivery.models import Batch, InboxItem, Notification, Occurrence, ProviderCredential
+from delivery.outlook import expected_finishes
 from delivery.reports import funnel
 from delivery.targeting.segments import count
 
@@ -96,9 +98,19 @@ class OccurrenceAdmin(ReadOnly):
         "unregistered",
         "uncertain",
         "expired",
+        "cancelled",
         "pending",
+        "expected_finish",
     ]
     list_filter = ["state"]
+
+    @admin.display(description="expected finish", empty_value="-")
+    def expected_finish(self, occurrence: Occurrence) -> str | datetime | None:
+        finishes = expected_finishes([occurrence], now=timezone.now())
+        return finishes.get(occurrence.pk, None) or (UNKNOWN if finishes else None)
+
+
+UNKNOWN = "not known yet"
 
 
 @admin.register(Batch)
@@ -117,7 +129,7 @@ class InboxItemAdmin(ReadOnly):
 
 @admin.register(ProviderCredential)
 class ProviderCredentialAdmin(ReadOnly):
-    list_display = ["app", "provider", "kind", "environment", "topic", "suspended_reason"]
+    list_display = ["app", "provider", "kind", "environment", "topic", "pace", "suspended_reason"]
     exclude = ["sealed"]
     list_select_related = ["app"]
 

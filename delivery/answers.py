@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic
 
-from delivery import breaker, outcomes
+from delivery import breaker, outcomes, pacing
 from delivery.models import Batch
 from delivery.providers.contract import FINAL, Outcome, Verdict
 from delivery.scheduling import claims
@@ -34,6 +34,7 @@ class Answers:
         self._doubtful: list[Outcome] = []
         self._answered: set[int] = set()
         self._said: Counter[str] = Counter()
+        self._clock = pacing.Clock()
         self._began_at = monotonic()
         self._recorded_at = monotonic()
 
@@ -44,6 +45,7 @@ class Answers:
 
     def take(self, chunk: Sequence[Outcome]) -> None:
         """Take what came in; a token's first outcome counts."""
+        self._clock.count(len(chunk))
         for outcome in chunk:
             verdict = outcome.verdict
             self._answered.add(outcome.token_id)
@@ -79,6 +81,7 @@ class Answers:
         refused = [o for o in self.again if o.verdict is Verdict.MISCONFIGURED and o.wide]
         if refused:
             breaker.rest(credential, reason=refused[0].reason)
+        pacing.heed(credential, self._clock, self.again)
         self._record()
         self._tell()
 

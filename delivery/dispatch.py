@@ -4,14 +4,14 @@ import logging
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
 from crm.models import DeviceToken
-from delivery import breaker, outcomes
+from delivery import breaker, outcomes, pacing
 from delivery.answers import Answers
 from delivery.arrays import numbers
 from delivery.backoff import backoff
@@ -49,9 +49,9 @@ class Addressee(NamedTuple):
     state: str
 
 
-def deliver_next(lane: str) -> bool:
-    """Push the lane's next due batch; False where none is waiting."""
-    batch = claims.take_batch(lane, now=timezone.now())
+def deliver_next(queue: str) -> bool:
+    """Push a queue's next due batch; False where none is waiting."""
+    batch = claims.take_next(queue, now=timezone.now())
     if batch is None:
         return False
     deliver(batch)
@@ -80,6 +80,8 @@ def deliver(batch: Batch) -> None:
         claims.close_batch(batch)
     elif (rest := breaker.why_not(batch, now=timezone.now())) is not None:
         _come_back(batch, left, wait=rest.wait, reason=rest.reason)
+    elif (wait := pacing.wait_for_turn(batch, pushes=len(left))) is not None:
+        _come_back(batch, left, wait=wait, reason=pacing.PACED)
     else:
         _send(batch, left)
 
@@ -90,6 +92,7 @@ REMAINDER = """
 WITH settled AS MATERIALIZED (
     SELECT token_id FROM delivery_delivery
      WHERE day = %(day)s AND occurrence_id = %(occurrence)s AND token_id = ANY(%(ids)s::int[])
+       AND %(begun)s
 ), known AS MATERIALIZED (
     SELECT id, value, install_id, state FROM crm_devicetoken WHERE id = ANY(%(ids)s::int[])
 )
@@ -102,10 +105,14 @@ SELECT wanted.id, coalesce(known.value, ''), known.install_id, coalesce(known.st
 
 def remainder(batch: Batch) -> Sequence[Addressee]:
     """Give the tokens of a batch the ledger has no outcome for yet, in key order."""
-    day, occurrence = batch.occurrence.ledger_day, batch.occurrence_id
+    known: dict[str, Any] = {
+        "day": batch.occurrence.ledger_day,
+        "occurrence": batch.occurrence_id,
+        "ids": numbers(batch.token_ids),
+        "begun": batch.attempts > 1,  # of a batch taken up for the first time it has none
+    }
     with connection.cursor() as cursor:
-        ids = numbers(batch.token_ids)
-        cursor.execute(REMAINDER, {"day": day, "occurrence": occurrence, "ids": ids})
+        cursor.execute(REMAINDER, known)
         return [Addressee(*row) for row in cursor.fetchall()]
 
 

@@ -6,9 +6,9 @@ takes a tenth of that.
 
 import base64
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
@@ -51,42 +51,56 @@ class Doorbell:
 
     def __init__(self) -> None:
         self._rests_until = 0.0
+        self._lines = threading.local()
 
     def ring(self, task: Ringing, args: Sequence[object], *, lane: str) -> None:
         """Send a message, or leave it to the tick where the broker is away: the work is stored."""
-        with self._broker() as broker:
-            if broker is not None:
-                broker.lpush(lane, message_for(task, args, lane=lane))
+        with self._unless_it_rests() as rests:
+            if not rests:
+                self._tell("LPUSH", lane, message_for(task, args, lane=lane))
 
     def top_up(
         self, task: Ringing, args: Sequence[object], *, lane: str, wanted: int, most: int
     ) -> None:
         """Send as many as are wanted, but no more than make `most` with those that wait there."""
-        with self._broker() as broker:
-            if broker is not None and (missing := min(wanted, most - broker.llen(lane))) > 0:
+        with self._unless_it_rests() as rests:
+            if not rests and (missing := min(wanted, most - self._tell("LLEN", lane))) > 0:
                 rings = (message_for(task, args, lane=lane) for _ in range(missing))
-                broker.lpush(lane, *rings)
+                self._tell("LPUSH", lane, *rings)
 
     @contextmanager
-    def _broker(self) -> Iterator["Redis | None"]:
-        if monotonic() < self._rests_until:
-            yield None
-            return
+    def _unless_it_rests(self) -> Iterator[bool]:
         try:
-            yield self._connections
+            yield monotonic() < self._rests_until
         except RedisError:
             self._rests_until = monotonic() + REST
             log.warning("the broker does not answer; the next tick will ring")
 
-    @cached_property
-    def _connections(self) -> "Redis":
-        return Redis.from_url(
-            settings.REDIS_URL,
-            socket_connect_timeout=PATIENCE,
-            socket_timeout=PATIENCE,
-            # the connection was kept, and may be of a broker that has been restarted since
-            retry=Retry(NoBackoff(), 1, supported_errors=(Disconnected,)),
-        )
+    def _tell(self, *command: str | bytes) -> int:
+        """Give the answer to a command; a connection the broker has closed meanwhile is renewed."""
+        line = self._line()
+        try:
+            return _exchange(line, command)
+        except Disconnected:
+            line.disconnect()
+            return _exchange(line, command)
+
+    def _line(self) -> Any:
+        """Give this thread's own connection: lending one out costs as much as ringing."""
+        if not hasattr(self._lines, "own"):
+            broker = Redis.from_url(
+                settings.REDIS_URL,
+                socket_connect_timeout=PATIENCE,
+                socket_timeout=PATIENCE,
+                retry=Retry(NoBackoff(), 0),
+            )
+            self._lines.own = broker.connection_pool.make_connection()
+        return self._lines.own
+
+
+def _exchange(line: Any, command: Sequence[str | bytes]) -> int:
+    line.send_command(*command)
+    return int(line.read_response())
 
 
 def message_for(task: Ringing, args: Sequence[object], *, lane: str) -> bytes:

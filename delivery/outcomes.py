@@ -1,11 +1,12 @@
 """Write verdicts in bulk: ledger, counters and dead tokens move together or not at all."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import F
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from crm.commands.device_tokens import Death, retire_tokens
@@ -13,18 +14,34 @@ from delivery.arrays import numbers, texts
 from delivery.models import Delivery, Occurrence
 from delivery.providers.contract import Outcome, Verdict
 
+# A batch mostly ends alike, so a column that only says the usual comes empty: unnest fills it up.
+# Counters move in the statement that writes what they count.
 RECORD = """
-WITH fresh AS (
+WITH stored AS (
     INSERT INTO delivery_delivery
            (day, occurrence_id, token_id, install_id, verdict, reason, provider_ref, at)
-    SELECT %s, %s, o.token_id, o.install_id, o.verdict, o.reason, o.provider_ref, %s
-      FROM unnest(%s::int[], %s::bigint[], %s::text[], %s::text[], %s::text[])
+    SELECT %(day)s, %(occurrence)s, o.token_id, o.install_id, coalesce(o.verdict, 'accepted'),
+           coalesce(o.reason, ''), coalesce(o.provider_ref, ''), %(at)s
+      FROM unnest(%(token_ids)s::int[], %(install_ids)s::bigint[], %(verdicts)s::text[],
+                  %(reasons)s::text[], %(provider_refs)s::text[])
            AS o (token_id, install_id, verdict, reason, provider_ref)
-    ON CONFLICT (day, occurrence_id, token_id) DO NOTHING
+    {conflict}
     RETURNING verdict
-)
-SELECT verdict, count(*) FROM fresh GROUP BY verdict
+), counted AS ({counted})
+UPDATE delivery_occurrence SET {moves} FROM counted WHERE id = %(occurrence)s
 """
+VERDICTS = Delivery.Verdict.values
+MOVES = ", ".join(f"{v} = delivery_occurrence.{v} + counted.{v}" for v in VERDICTS)
+COUNTS = ", ".join(f"count(*) FILTER (WHERE verdict = '{v}') AS {v}" for v in VERDICTS)
+GIVEN = ", ".join(f"%({v})s AS {v}" for v in VERDICTS)
+
+STORE = RECORD.format(conflict="", counted=f"SELECT {GIVEN}", moves=MOVES)
+STORE_MISSING = RECORD.format(
+    conflict="ON CONFLICT (day, occurrence_id, token_id) DO NOTHING",
+    counted=f"SELECT {COUNTS} FROM stored",  # noqa: S608 - verdicts are ours
+    moves=MOVES,
+)
+"""Twice as dear: for a worker that was thought lost, and the one that followed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +62,17 @@ def record_outcomes(
     Writing the same outcome again changes nothing, so a replayed batch may repeat itself.
     """
     endings = [Ending(o.token_id, o.verdict.value, o.reason, o.provider_ref) for o in outcomes]
+    deaths = [
+        Death(token_id=o.token_id, reason=o.reason, died_at=o.died_at)
+        for o in outcomes
+        if o.verdict is Verdict.UNREGISTERED and o.proven
+    ]
+    if not deaths:
+        record_endings(occurrence, endings, installs=installs)
+        return
     with transaction.atomic():
         record_endings(occurrence, endings, installs=installs)
-        retire_tokens(
-            [
-                Death(token_id=o.token_id, reason=o.reason, died_at=o.died_at)
-                for o in outcomes
-                if o.verdict is Verdict.UNREGISTERED and o.proven
-            ]
-        )
+        retire_tokens(deaths)
 
 
 def record_endings(
@@ -67,12 +86,30 @@ def record_endings(
     ]
     if not rows:
         return
-    token_ids, install_ids, *words = zip(*rows, strict=True)
-    columns = [numbers(token_ids), numbers(install_ids), *map(texts, words)]
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(RECORD, [occurrence.ledger_day, occurrence.pk, timezone.now(), *columns])
-        fresh = dict(cursor.fetchall())
-        if fresh:
-            Occurrence.objects.filter(pk=occurrence.pk).update(
-                **{Delivery.Verdict(v).value: F(v) + n for v, n in fresh.items()}
-            )
+    token_ids, install_ids, verdicts, reasons, provider_refs = zip(*rows, strict=True)
+    facts = {
+        "day": occurrence.ledger_day,
+        "occurrence": occurrence.pk,
+        "at": timezone.now(),
+        "token_ids": numbers(token_ids),
+        "install_ids": numbers(install_ids),
+        "verdicts": _column(verdicts, usual="accepted"),
+        "reasons": _column(reasons, usual=""),
+        "provider_refs": _column(provider_refs, usual=""),
+        **{verdict: verdicts.count(verdict) for verdict in VERDICTS},
+    }
+    try:
+        # a statement by itself needs no transaction around it
+        with transaction.atomic() if connection.in_atomic_block else nullcontext():
+            _execute(STORE, facts)
+    except IntegrityError:
+        _execute(STORE_MISSING, facts)
+
+
+def _column(values: Sequence[str], *, usual: str) -> str:
+    return "{}" if values.count(usual) == len(values) else texts(values)
+
+
+def _execute(sql: str, facts: Mapping[str, Any]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, facts)

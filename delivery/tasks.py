@@ -4,6 +4,8 @@ A message only ever says "look now". What it is about is in the database, so a l
 a tick, a doubled one finds nothing to do.
 """
 
+from time import monotonic
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -11,29 +13,38 @@ from crm.commands.accounts import forget_guests
 from crm.commands.sessions import forget_expired_sessions
 from delivery import dispatch, fanout, firings, ledger
 from delivery.doorbell import Doorbell
+from delivery.models.notification import Lane
 from delivery.scheduling import claims
 
 RINGS = 16
-"""Messages kept in a lane's queue while it has work: enough to wake some machines' workers."""
+"""Messages kept in a queue while it has work: enough to wake some machines' workers."""
 
 FOUND_AT_ONCE = 100
+
+PLAN_FOR = 2.0
+"""Seconds a worker plans one broadcast before it lets others have a turn."""
 
 
 @shared_task(name="fan_out")
 def fan_out(occurrence_id: int, lane: str) -> None:
     """Slice an occurrence into batches, and ring as they are stored.
 
-    Safe to run twice: planning goes on from the stored cursor.
+    Safe to run twice: planning goes on from the stored cursor. What takes long goes on there, too,
+    behind what has been rung for meanwhile.
     """
+    began_at = monotonic()
     for batches in fanout.plan_batches(occurrence_id):
         ring_for_batches(lane, batches)
+        if monotonic() - began_at >= PLAN_FOR and fanout.put_off(occurrence_id):
+            ring_for_occurrence(occurrence_id, lane=lane)
+            return
 
 
 @shared_task(name="deliver")
-def deliver(lane: str) -> None:
-    """Push one batch of a lane and ring for the next; urgent work never waits for more than one."""
-    if dispatch.deliver_next(lane):
-        doorbell.ring(deliver, (lane,), lane=lane)
+def deliver(queue: str) -> None:
+    """Push a queue's next batch and ring for another; urgent work never waits for more than one."""
+    if dispatch.deliver_next(queue):
+        doorbell.ring(deliver, (queue,), lane=queue)
 
 
 @shared_task(name="tick")
@@ -72,7 +83,8 @@ def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:
 def ring_for_batches(lane: str, batches: int) -> None:
     """Top a lane's queue up, so that as many workers look as there is work for."""
     if batches:
-        doorbell.top_up(deliver, (lane,), lane=lane, wanted=batches, most=RINGS)
+        queue = Lane(lane).queue
+        doorbell.top_up(deliver, (queue,), lane=queue, wanted=batches, most=RINGS)
 
 
 doorbell = Doorbell()

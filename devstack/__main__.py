@@ -15,6 +15,8 @@ from devstack.reset import reset
 from devstack.supervisor import Stack
 from devstack.terminal import Terminal
 
+FUZZED = ("tests/fuzz", "tests/delivery/providers/wire/test_wire_against_h2.py")
+
 
 def run(arguments: list[str]) -> int:
     """Bring the whole gateway up and stay with it."""
@@ -36,9 +38,9 @@ def chaos(arguments: list[str]) -> int:
 
 
 def fuzz(arguments: list[str]) -> int:
-    """Try every route of the OpenAPI document with thousands of made-up calls."""
+    """Try every route and the wire with thousands of made-up calls and conversations."""
     os.environ.setdefault("FUZZ_EXAMPLES", "400")
-    become(["-m", "pytest", "tests/fuzz", *arguments])
+    become(["-m", "pytest", *FUZZED, *arguments])
 
 
 def bench(arguments: list[str]) -> int:

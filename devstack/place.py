@@ -36,7 +36,7 @@ class Place:
     @property
     def schema(self) -> Path:
         """The mark of the schema that was last migrated to."""
-        return self.base / "schema"
+        return self.base / "schema.json"
 
     @property
     def ports(self) -> Path:

@@ -1,24 +1,52 @@
-"""Whether the database already has this checkout's schema, without the cost of asking Django."""
+"""What the database has of this checkout's schema, found out without the cost of asking Django."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
-HISTORY = "select count(*), max(id) from django_migrations"
+Forms = Mapping[str, str]
+"""Digests of migrations by `app.name`."""
 
 
-def schema_mark(root: Path, database_url: str) -> str | None:
+def schema_mark(root: Path, database_url: str) -> dict[str, Any] | None:
     """Return what changes whenever a migration is written, applied or taken back.
 
     None where no migration was ever applied, or the database cannot be asked here.
     """
+    applied = _applied(database_url)
+    if not applied:
+        return None
+    lock = hashlib.sha256((root / "requirements-dev.lock").read_bytes()).hexdigest()
+    where = hashlib.sha256(database_url.encode()).hexdigest()
+    return {"database": where, "applied": applied, "lock": lock, "forms": _forms(root)}
+
+
+def rewritten(root: Path, database_url: str, known: Mapping[str, Any] | None) -> list[str]:
+    """Return migrations this database was made by in another form than they have now.
+
+    Until the first release they are rewritten in place, and nothing applies one a second time.
+    """
+    if not known:
+        return []
+    applied, now = _applied(database_url), _forms(root)
+    then: Forms = known["forms"]
+    same_database = known["database"] == hashlib.sha256(database_url.encode()).hexdigest()
+    return [m for m in applied if same_database and m in then and then[m] != now.get(m)]
+
+
+def _applied(database_url: str) -> list[str]:
     try:
         with psycopg.connect(database_url, connect_timeout=5) as connection:
-            history = connection.execute(HISTORY).fetchone()
+            rows = connection.execute("SELECT app, name FROM django_migrations ORDER BY id")
+            return [f"{app}.{name}" for app, name in rows]
     except psycopg.Error:
-        return None
-    digest = hashlib.sha256(f"{database_url} {history}".encode())
-    for path in [root / "requirements-dev.lock", *sorted(root.glob("*/migrations/*.py"))]:
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
+        return []
+
+
+def _forms(root: Path) -> dict[str, str]:
+    paths = sorted(root.glob("*/migrations/0*.py"))
+    named = {f"{path.parent.parent.name}.{path.stem}": path.read_bytes() for path in paths}
+    return {name: hashlib.sha256(text).hexdigest() for name, text in named.items()}

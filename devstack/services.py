@@ -36,8 +36,9 @@ class Urls:
 class Services:
     """A Postgres and a Valkey for one place, started together and never left behind.
 
-    DATABASE_URL and REDIS_URL in `environ` each switch their engine off. With `ephemeral` the
-    engines forget to sync, and `base` disappears with them. As a context manager it yields Urls.
+    DATABASE_URL and REDIS_URL in `environ` each switch their engine off. With `ephemeral` `base`
+    disappears with the engines, and they forget to sync unless told not to be `careless`. As a
+    context manager it yields Urls.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Services:
         base: Path,
         ephemeral: bool = False,  # noqa: FBT001, FBT002 - the one switch; reads well by name
         *,
+        careless: bool | None = None,
         account: Account | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
@@ -53,6 +55,7 @@ class Services:
         self.postgres: Postgres | None = None
         self.valkey: Valkey | None = None
         self._ephemeral = ephemeral
+        self._careless = ephemeral if careless is None else careless
         self._account = account
         self._environ = environ
         self._guard: Guard | None = None
@@ -112,7 +115,7 @@ class Services:
             guard.remove(self.base)
         make_run_dir(self.run_dir)
         if not given["REDIS_URL"]:
-            self.valkey = Valkey(home=self.base, run_dir=self.run_dir, careless=self._ephemeral)
+            self.valkey = Valkey(home=self.base, run_dir=self.run_dir, careless=self._careless)
             self.valkey.launch(guard)
         if not given["DATABASE_URL"]:
             self.postgres = self._make_postgres(guard)
@@ -137,7 +140,7 @@ class Services:
             os.chown(self.run_dir, account.uid, account.gid or 0)
         if home != self.base and self._ephemeral:
             guard.remove(home)
-        return Postgres(home=home, run_dir=self.run_dir, account=account, careless=self._ephemeral)
+        return Postgres(home=home, run_dir=self.run_dir, account=account, careless=self._careless)
 
     def _home_within_reach(self, account: Account) -> Path:
         """Return where another account can keep the data: our folder, or one outside a closed tree.

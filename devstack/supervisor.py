@@ -13,9 +13,9 @@ from devstack.errors import StackError
 from devstack.greeting import greeting
 from devstack.guard import Guard
 from devstack.locking import PlaceLock
-from devstack.place import ROOT, Place, make_private, read_json, write_json, write_private
+from devstack.place import ROOT, Place, make_private, read_json, write_json
 from devstack.ports import HOST, check_port
-from devstack.schema import schema_mark
+from devstack.schema import rewritten, schema_mark
 from devstack.services import Services
 from devstack.terminal import Terminal
 
@@ -140,9 +140,14 @@ class Stack:
 
     def _migrate(self, children: Children, database_url: str) -> None:
         """Bring the schema up to date, or skip a second of Django where it surely is."""
-        known = self._place.schema.read_text() if self._place.schema.is_file() else ""
+        known = read_json(self._place.schema)
         if known and known == schema_mark(ROOT, database_url):
             return
+        if changed := rewritten(ROOT, database_url, known):
+            raise StackError(
+                f"this data was made by another form of {', '.join(changed)}; "
+                "`make reset` drops it, or go back to the checkout that made it"
+            )
         with self._terminal.step("migrations"):
             children.run(
                 "migrate",
@@ -151,7 +156,7 @@ class Stack:
                 folder=ROOT,
                 seconds=MIGRATE_SECONDS,
             )
-        write_private(self._place.schema, schema_mark(ROOT, database_url) or "")
+        write_json(self._place.schema, schema_mark(ROOT, database_url) or {})
 
     def _facts(self, children: Children, simulator: Child) -> Facts:
         """Wait for the simulator to say where it listens; facts of an earlier run do not count."""

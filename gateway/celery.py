@@ -1,4 +1,4 @@
-"""The Celery app: two queues, drained in order, and the one-second tick."""
+"""The Celery app: two queues of rings, heard in order, and the one-second tick."""
 
 import gc
 import os

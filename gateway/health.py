@@ -150,7 +150,7 @@ class Rows(Collector):
     def read(self) -> list[Metric]:
         """Give what the rows say."""
         progress.bound_queries()
-        return [*self.batches(), *self.occurrences(progress.occurrence_sums())]
+        return [*self.batches(), self.paces(), *self.occurrences(progress.occurrence_sums())]
 
     def batches(self) -> Iterator[Metric]:
         """Give the queues' lengths and ages, by lane."""
@@ -165,6 +165,18 @@ class Rows(Collector):
             age.add_metric([lane], waiting.oldest.total_seconds())
         yield count
         yield age
+
+    def paces(self) -> Metric:
+        """Give how fast paced credentials may send, and 0 for those a provider wants quiet from."""
+        family = GaugeMetricFamily(
+            "gateway_pace_per_second",
+            "Pushes a second a paced credential may send now.",
+            labels=["app", "provider", "credential"],
+        )
+        for credential, rate in progress.paces().items():
+            labels = [credential.app_id, credential.provider, credential.pk]
+            family.add_metric([str(label) for label in labels], rate)
+        return family
 
     def occurrences(self, sums: Mapping[str, Any]) -> Iterator[Metric]:
         """Give what became of all pushes, and whether the sums agree."""

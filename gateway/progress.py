@@ -8,7 +8,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q, Sum
 
-from delivery.models import Batch, Occurrence
+from delivery import pacing
+from delivery.models import Batch, Occurrence, ProviderCredential
 from delivery.models.notification import Lane
 
 PATIENCE = timedelta(seconds=2)
@@ -75,9 +76,15 @@ def waiting_batches(now: datetime) -> Mapping[str, Waiting]:
     return {lane: found.get(lane, nothing) for lane in Lane.values}
 
 
+def paces() -> Mapping[ProviderCredential, float]:
+    """Give how many pushes a second each paced credential that has sent lately may send now."""
+    known = {c.pk: c for c in ProviderCredential.objects.only("app", "provider", "pace")}
+    return {known[pk]: rate for pk, rate in pacing.rates(known.values()).items()}
+
+
 def occurrence_sums() -> Mapping[str, Any]:
     """Give totals over all firings: verdicts, targeted, unfinished ones and broken sums."""
-    over = Q(state__in=["finished", "cancelled"])
+    over = Q(state__in=["finished", "cancelled", "skipped"])
     counted = ("targeted", *VERDICTS, "replayed")
     return Occurrence.objects.aggregate(
         # the checks first: a sum takes the name of its column from those after it

@@ -23,6 +23,7 @@ class StoreCredential:
 
     `topic` is the bundle id of tokens registered without one; with `only_topic` the credential
     serves no other. `endpoint` and `ca_pem` aim it at another address than the provider's own.
+    `pace` is in pushes a second: None leaves it to the provider, 0 sends as fast as we can.
     """
 
     app: App
@@ -35,6 +36,7 @@ class StoreCredential:
     environment: str = ""
     endpoint: str = ""
     ca_pem: str = ""
+    pace: int | None = None
 
 
 @transaction.atomic
@@ -55,6 +57,7 @@ def store_credential(ask: StoreCredential) -> ProviderCredential:
         credential = ProviderCredential(**use, version=0)
     credential.kind, credential.facts, credential.secret = kind, facts, ask.secret
     credential.endpoint, credential.ca_pem = ask.endpoint, ask.ca_pem
+    credential.pace = ask.pace
     credential.suspended_until, credential.suspended_reason = None, ""
     credential.doubtful_in_row = 0
     credential.version += 1

@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from crm.models import App
 from delivery.models.credential import ProviderCredential
 from delivery.models.notification import Lane
 from delivery.models.occurrence import Occurrence
@@ -23,6 +24,10 @@ class Batch(models.Model):
         DONE = "done"
 
     occurrence = models.ForeignKey(Occurrence, models.CASCADE, related_name="batches")
+    # its notification's, copied here so that apps are served in turn; it goes with its occurrence
+    app = models.ForeignKey(
+        App, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
     credential = models.ForeignKey(ProviderCredential, models.SET_NULL, null=True)
     transport = models.CharField(max_length=16)
     environment = models.CharField(max_length=16)
@@ -48,6 +53,11 @@ class Batch(models.Model):
                 fields=["lane", "next_attempt_at", "id"],
                 condition=models.Q(state="waiting"),
                 name="batch_waiting",
+            ),
+            models.Index(
+                fields=["lane", "app", "next_attempt_at", "id"],
+                condition=models.Q(state="waiting"),
+                name="batch_waiting_of_app",
             ),
             models.Index(
                 fields=["lease_until"], condition=models.Q(state="sending"), name="batch_leased"

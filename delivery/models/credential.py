@@ -31,6 +31,8 @@ class ProviderCredential(models.Model):
     facts = models.JSONField(default=dict, db_default={})
     endpoint = models.CharField(max_length=255, default="", db_default="", blank=True)
     ca_pem = models.TextField(default="", db_default="", blank=True)
+    # pushes a second; null: as many as its provider takes, 0: as many as we can
+    pace = models.PositiveIntegerField(null=True, blank=True)
     version = models.IntegerField(default=1, db_default=1)
     suspended_until = models.DateTimeField(null=True, blank=True)
     suspended_reason = models.TextField(default="", db_default="", blank=True)

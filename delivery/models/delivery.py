@@ -9,6 +9,9 @@ class Delivery(models.Model):
     The table is partitioned by `day`, the occurrence's own ledger day, so that the primary key
     holds one row per (occurrence, token) and old days are dropped whole (docs/adr/0003).
     Migrations own its SQL.
+
+    `provider_ref` is the provider's own name for a push it took. An APNs push mostly goes by the
+    `apns-id` we gave, which `Push.push_id` works out from this row's key.
     """
 
     class Verdict(models.TextChoices):

@@ -74,6 +74,7 @@ class Occurrence(models.Model):
     # under way, it may be held up for a while, or called off: what is left is then not sent
     held_at = models.DateTimeField(null=True)
     called_off_at = models.DateTimeField(null=True)
+    held_for = models.DurationField(default=timedelta, db_default=timedelta())  # pauses now over
     targeted = models.IntegerField(default=0, db_default=0)
     accepted = models.IntegerField(default=0, db_default=0)
     rejected = models.IntegerField(default=0, db_default=0)

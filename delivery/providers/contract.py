@@ -83,11 +83,12 @@ def read_push_id(push_id: str) -> tuple[int, int]:
 class Outcome(NamedTuple):
     """A provider's answer to one push, as a value.
 
-    `reason` keeps the provider's own words. `proven` is false where a death may be our own mistake
+    `reason` keeps the provider's own words. `provider_ref` is its name for the push, empty where it
+    goes by the `push_id` we gave. `proven` is false where a death may be our own mistake
     (a wrong host or topic), so that a token is not retired on it alone. `died_at` is the moment
     since which APNs knows a token dead; a token registered later is alive. `retry_after` is in
-    seconds and a floor. `wide` is false where a fault is not the whole credential's: Apple's leg of
-    FCM may be shut while Android goes on.
+    seconds and a floor. `wide` is false where a fault or a quota is not the whole credential's:
+    Apple's leg of FCM may be shut while Android goes on, one device may have had too many.
     """
 
     token_id: int

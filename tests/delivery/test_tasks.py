@@ -4,6 +4,7 @@ import pytest
 from redis import Redis
 
 from delivery import fanout, tasks
+from delivery.audience import Audience
 from delivery.doorbell import Doorbell
 from delivery.models import Batch, Occurrence
 
@@ -60,6 +61,47 @@ def test_a_delivery_rings_for_the_next_until_none_is_waiting(queues, phones, sen
     tasks.deliver("bulk")
     assert queues()["bulk"] == 1
     assert Batch.objects.get().state == Batch.State.DONE
+
+
+def test_a_retry_wakes_whoever_looks_after_bulk_work(queues):
+    tasks.ring_for_batches("retry", 2)
+
+    assert queues() == {"urgent": 0, "bulk": 2}
+
+
+def test_planning_that_takes_long_lets_others_have_a_turn(
+    queues, phones, sends, settings, monkeypatch
+):
+    monkeypatch.setattr(tasks, "PLAN_FOR", 0.0)
+    settings.PLAN_PAGE = 2
+    tokens = phones.many(5)
+    occurrence = sends.to_everyone()
+
+    planned = []
+    while occurrence.state in {"due", "planning"}:
+        assert len(planned) < 4
+        tasks.fan_out(occurrence.pk, "bulk")
+        occurrence.refresh_from_db()
+        planned.append(occurrence.targeted)
+
+    assert planned == [2, 4, 5]
+    # at once for the first page, and for the rest of itself; then by turns
+    assert queues()["bulk"] == 3 + 2
+    assert sorted(i for b in Batch.objects.all() for i in b.token_ids) == [t.pk for t in tokens]
+
+
+def test_an_audience_that_was_looked_up_once_is_planned_to_its_end(
+    phones, sends, settings, monkeypatch
+):
+    monkeypatch.setattr(tasks, "PLAN_FOR", 0.0)
+    settings.PLAN_PAGE = 2
+    uids = tuple(token.install.uid for token in phones.many(5))
+    occurrence = sends.to(Audience(install_uids=uids))
+
+    tasks.fan_out(occurrence.pk, "bulk")
+
+    occurrence.refresh_from_db()
+    assert (occurrence.state, occurrence.targeted) == ("sending", 5)
 
 
 def test_planning_rings_for_its_batches(queues, phones, sends):

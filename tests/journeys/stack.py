@@ -12,11 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from redis import Redis
@@ -76,24 +76,38 @@ class Answer:
     body: Any
 
 
-class Stack:
-    """One running gateway, reached over HTTP, looked into by SQL."""
+class Shimmed(Protocol):
+    """Whatever our processes and engines are started under."""
 
-    def __init__(self, base: Path) -> None:
+    def environment(self, name: str | None = None) -> dict[str, str]:
+        """Give what a process has in its environment; an engine has no name."""
+
+
+class Stack:
+    """One running gateway, reached over HTTP, looked into by SQL.
+
+    Whatever is started is started under `shim`, where one is given. Engines that are `careless`
+    forget what was committed last when they are killed.
+    """
+
+    def __init__(self, base: Path, shim: Shimmed | None = None, *, careless: bool = True) -> None:
         self.base = base
+        self.shim = shim
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.services = Services(base / "engines", ephemeral=True, environ={})
+        self.services = Services(base / "engines", ephemeral=True, careless=careless, environ={})
         self.simulator = launch.start(base / "simulator")
         self.control = self.simulator.control
         self.environ: dict[str, str] = {}
         self.app: dict[str, Any] = {}
         self._fresh: list[dict[str, Any]] = []
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._commands: dict[str, list[str]] = {}
         self._log = (base / "stack.log").open("ab")
 
     def start(self) -> None:
-        urls = self.services.start().environment()
+        with self._shimmed_engines():
+            urls = self.services.start().environment()
         self.environ = {**os.environ, **TUNING, **urls, "SECRET_KEY": "a journey's own secret"}
         self.environ.pop("PGPORT", None)
         subprocess.run(programs.migrate(), check=True, cwd=ROOT, env=self.environ)
@@ -106,16 +120,40 @@ class Stack:
     def start_worker(self) -> None:
         self.run("worker", programs.worker())
 
-    def run(self, name: str, command: list[str]) -> None:
-        self._children[name] = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-        )
+    def run(self, name: str, command: list[str], *, log: Path | None = None) -> None:
+        """Start a program, to be known by this name; it writes to a log of its own, or to ours."""
+        self._commands[name] = command
+        with log.open("ab") if log else nullcontext(self._log) as lines:
+            self._children[name] = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**self.environ, **(self.shim.environment(name) if self.shim else {})},
+                stdin=subprocess.DEVNULL,
+                stdout=lines,
+                stderr=lines,
+                start_new_session=True,
+            )
+
+    def end(self, name: str, *, seconds: float = PATIENCE) -> int:
+        """Ask a program to end what it is at and go, and give its exit code."""
+        child = self._children[name]
+        child.terminate()
+        code = child.wait(seconds)
+        self.kill(name)
+        return code
+
+    def pid(self, name: str) -> int:
+        """Give the process that was started under this name; it leads a group."""
+        return self._children[name].pid
+
+    def pids(self) -> Mapping[str, int]:
+        """Give the leading process of everything that runs, engines included."""
+        ours = {name: child.pid for name, child in self._children.items()}
+        return {
+            **ours,
+            "postgres": self.engine_pid("postgres"),
+            "valkey": self.engine_pid("valkey"),
+        }
 
     def kill(self, name: str) -> None:
         """End a process and all its children at once, as the kernel would for want of memory."""
@@ -123,6 +161,49 @@ class Stack:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+
+    def revive(self) -> list[str]:
+        """Start what has ended, and give its names: what systemd or a container's runtime do.
+
+        What is left of its group is ended first, as they do too.
+        """
+        ended = [name for name, child in self._children.items() if child.poll() is not None]
+        for name in ended:
+            self.kill(name)
+            self.run(name, self._commands[name])
+        return [*ended, *filter(self._revive_engine, ("valkey", "postgres"))]
+
+    def engine_pid(self, name: str) -> int:
+        """Give the process of an engine, `postgres` or `valkey`."""
+        process = getattr(self.services, name)._process
+        assert process is not None
+        return process.pid
+
+    def restart_engine(self, name: str) -> None:
+        """Stop an engine under everybody and start it on the same files."""
+        engine, guard = getattr(self.services, name), self.services._guard
+        assert guard is not None
+        engine.stop(guard)
+        with self._shimmed_engines():
+            engine.launch(guard)
+        engine.wait()
+
+    def _revive_engine(self, name: str) -> bool:
+        ended = getattr(self.services, name).problem() is not None
+        if ended:
+            self.restart_engine(name)
+        return ended
+
+    @contextmanager
+    def _shimmed_engines(self) -> Iterator[None]:
+        # an engine is started with what is in our own environment
+        extra = self.shim.environment() if self.shim else {}
+        os.environ.update(extra)
+        try:
+            yield
+        finally:
+            for name in extra:
+                del os.environ[name]
 
     @contextmanager
     def broker_away(self) -> Iterator[None]:
@@ -152,15 +233,6 @@ class Stack:
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
-
-    def restart_database(self) -> None:
-        """Stop the database under everybody and start it on the same files."""
-        postgres, guard = self.services.postgres, self.services._guard
-        assert postgres is not None
-        assert guard is not None
-        postgres.stop(guard)
-        postgres.launch(guard)
-        postgres.wait()
 
     def stop(self) -> None:
         for child in self._children.values():

@@ -96,7 +96,7 @@ class Apns:
                         result.request.target.token_id,
                         ACCEPTED,
                         "",
-                        _reference(result) if result.headers else result.notification_id,
+                        _reference(result) if result.headers else "",
                     )
                 )
                 continue
@@ -167,17 +167,16 @@ def _outcome(result: Result, ruling: Ruling) -> Outcome:
         result.request.target.token_id,
         ruling.verdict,
         result.description or f"HTTP {result.status}" if failed is None else failed.reason,
-        "" if failed is not None else result.notification_id,
         retry_after=longest(ruling.retry_after, asked) if waits else None,
         died_at=_moment(result.timestamp) if dead else None,
         proven=ruling.proven,
+        wide=ruling.wide,
     )
 
 
 def _reference(result: Result) -> str:
-    """Give Apple's key to its delivery log where it gave one, else the id we gave."""
-    unique = result.headers.get(b"apns-unique-id", b"")
-    return unique.decode("ascii", "replace") or result.notification_id
+    """Give Apple's key to its delivery log where it gave one; else the push goes by our id."""
+    return result.headers.get(b"apns-unique-id", b"").decode("ascii", "replace")
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

@@ -26,6 +26,7 @@ class Ruling(NamedTuple):
     verdict: Verdict
     retry_after: float | None = None
     proven: bool = True
+    wide: bool = True
     remedy: Remedy | None = None
 
 
@@ -76,11 +77,11 @@ ANSWERS: dict[tuple[int, str], Ruling] = dict(
         *_rows(405, "MethodNotAllowed", REJECTED),
         *_rows(410, "Unregistered ExpiredToken", DEAD),
         *_rows(413, "PayloadTooLarge", REJECTED),
-        *_rows(429, "TooManyRequests", Ruling(Verdict.THROTTLED, DEVICE_PAUSE)),
+        *_rows(429, "TooManyRequests", Ruling(Verdict.THROTTLED, DEVICE_PAUSE, wide=False)),
         *_rows(
             429,
             "TooManyProviderTokenUpdates",
-            Ruling(Verdict.THROTTLED, TOKEN_PAUSE, remedy=Remedy.STAY),
+            Ruling(Verdict.THROTTLED, TOKEN_PAUSE, wide=False, remedy=Remedy.STAY),
         ),
         *_rows(500, "InternalServerError", UNWELL),
         *_rows(503, "ServiceUnavailable", UNWELL),

@@ -1,7 +1,7 @@
 """The connections of one pool: when to open another, when to let one go, when to wait."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from .backoff import Backoff
 from .connection import Connection
@@ -60,8 +60,9 @@ class Fleet:
     def ensure(self, now: float, *, demand: bool) -> None:
         """Open another connection if there is need and leave to.
 
-        With `demand` (requests are waiting) there is need when every usable link is full. A link
-        that is worn out is retired at once when nobody needs it, else when its successor is ready.
+        With `demand` (requests are waiting) there is need when every usable link is full, until
+        there is room for enough. A link that is worn out is retired at once when nobody needs it,
+        else when its successor is ready.
         """
         usable = [link for link in self.links if link.usable]
         worn = [link for link in usable if link.worn(now)]
@@ -70,7 +71,7 @@ class Fleet:
             return
         fresh = len(usable) - len(worn)
         if demand and fresh < self._policy.max_connections:
-            need = bool(worn) or all(link.full for link in usable)
+            need = bool(worn) or self._short_of_room(usable)
         else:
             need = fresh < (1 if worn else self._policy.min_connections)
         if need and self._task is None and now >= self._backoff.not_before:
@@ -139,6 +140,10 @@ class Fleet:
             self._task = None
             if link not in self.links:
                 link.abort("not connected")
+
+    def _short_of_room(self, usable: Sequence[Link]) -> bool:
+        room = sum(link.core.slots for link in usable)
+        return room < self._policy.max_streams and all(link.full for link in usable)
 
     def _link(self, loop: asyncio.AbstractEventLoop) -> Link:
         endpoint = self._endpoint

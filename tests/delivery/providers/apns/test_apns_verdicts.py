@@ -50,8 +50,10 @@ ROWS = {
     (410, "Unregistered"): DEAD,
     (410, "ExpiredToken"): DEAD,
     (413, "PayloadTooLarge"): REJECTED,
-    (429, "TooManyRequests"): Ruling(Verdict.THROTTLED, 30.0),
-    (429, "TooManyProviderTokenUpdates"): Ruling(Verdict.THROTTLED, 1200.0, remedy=Remedy.STAY),
+    (429, "TooManyRequests"): Ruling(Verdict.THROTTLED, 30.0, wide=False),
+    (429, "TooManyProviderTokenUpdates"): Ruling(
+        Verdict.THROTTLED, 1200.0, wide=False, remedy=Remedy.STAY
+    ),
     (500, "InternalServerError"): IN_15_MINUTES,
     (503, "ServiceUnavailable"): IN_15_MINUTES,
     (503, "Shutdown"): Ruling(Verdict.UNAVAILABLE, 900.0, remedy=Remedy.RECONNECT),

@@ -1,0 +1,64 @@
+"""The broker forgets, ends, hangs or hangs up: it is a doorbell, so it costs seconds, not pushes."""
+
+import time
+
+import pytest
+
+from tests.chaos.broadcast import LONG, PUSHES, ROUNDS, in_mid_broadcast
+from tests.chaos.recovery import accepted, recover
+
+pytestmark = pytest.mark.chaos
+
+FROZEN_SECONDS = 10 if LONG else 2
+
+
+@pytest.mark.parametrize("_round", range(ROUNDS))
+def test_a_broker_flushed_while_batches_wait_costs_seconds(stack, _round):
+    notification = in_mid_broadcast(stack)
+
+    with stack.broker() as broker:
+        broker.flushall()
+
+    [occurrence] = recover(stack, "broker flushed", notification)
+    assert occurrence["accepted"] == accepted(stack) == PUSHES
+    assert occurrence["replayed"] == 0
+
+
+@pytest.mark.parametrize("_round", range(ROUNDS))
+def test_a_broker_that_comes_back_empty_loses_nothing(stack, _round):
+    notification = in_mid_broadcast(stack)
+
+    with stack.broker() as broker:
+        broker.flushall()
+    stack.restart_engine("valkey")
+    meanwhile = stack.broadcast()
+
+    for occurrence in recover(stack, "broker restarted, empty", notification, meanwhile):
+        assert occurrence["accepted"] == PUSHES
+        assert occurrence["replayed"] == 0
+    assert accepted(stack) == 2 * PUSHES
+
+
+def test_what_is_asked_while_the_broker_hangs_is_stored_and_sent(stack):
+    notification = in_mid_broadcast(stack)
+
+    with stack.broker_away():
+        meanwhile = stack.broadcast()
+        time.sleep(FROZEN_SECONDS)
+
+    for occurrence in recover(stack, "broker frozen", notification, meanwhile):
+        assert occurrence["accepted"] == PUSHES
+        assert occurrence["replayed"] == 0
+    assert accepted(stack) == 2 * PUSHES
+
+
+def test_a_broker_that_hangs_up_on_everybody_loses_nothing(stack):
+    notification = in_mid_broadcast(stack)
+
+    with stack.broker() as broker:
+        for kind in ("normal", "pubsub"):
+            broker.client_kill_filter(_type=kind, skipme=True)
+
+    [occurrence] = recover(stack, "broker connections cut", notification)
+    assert occurrence["accepted"] == accepted(stack) == PUSHES
+    assert occurrence["replayed"] == 0
