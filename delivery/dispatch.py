@@ -1,6 +1,7 @@
 """Batch → provider → outcomes."""
 
 import logging
+import random
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
@@ -11,10 +12,11 @@ from django.db import Error, connection
 from django.utils import timezone
 
 from crm.models import DeviceToken
-from delivery import breaker, outcomes, pacing
-from delivery.answers import Answers
+from delivery import breaker, leftovers, outcomes, pacing
+from delivery.answers import Answers, Asked
 from delivery.arrays import numbers
 from delivery.backoff import backoff
+from delivery.breaker import Leave, Rest
 from delivery.message import named, read_message
 from delivery.models import Batch, Delivery, ProviderCredential
 from delivery.outcomes import Ending
@@ -29,6 +31,7 @@ from delivery.providers.contract import (
 )
 from delivery.providers.registry import registry
 from delivery.scheduling import claims
+from delivery.scheduling.division import Part, divide_batch
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,8 @@ class Addressee(NamedTuple):
     address: str
     install_id: int | None
     state: str
+    environment: str
+    environment_known: bool
 
 
 def deliver_next(queue: str) -> bool:
@@ -74,16 +79,18 @@ def deliver(batch: Batch) -> None:
         _end(batch, left, Delivery.Verdict.CANCELLED, reason=CALLED_OFF)
         claims.close_batch(batch)
     elif batch.occurrence.held_at is not None:
-        claims.release_batch(batch, wait=HELD_FOR, reason=HELD)
+        divide_batch(batch, [Part(_ids(left), wait=HELD_FOR, reason=HELD)])
     elif batch.lost >= MOST_LOST:
         _end(batch, left, Delivery.Verdict.UNCERTAIN, reason="every worker that tried vanished")
         claims.close_batch(batch)
-    elif (rest := breaker.why_not(batch, now=timezone.now())) is not None:
-        _come_back(batch, left, wait=rest.wait, reason=rest.reason)
-    elif (wait := pacing.wait_for_turn(batch, pushes=len(left))) is not None:
-        _come_back(batch, left, wait=wait, reason=pacing.PACED)
+    elif isinstance(leave := breaker.admit(batch, now=timezone.now()), Rest):
+        waits = Part(_ids(left), wait=leave.wait, reason=leave.reason, breaker=leave.breaker)
+        _put_back(batch, left, [waits])
+    elif (wait := pacing.wait_for_turn(batch, pushes=leave.most(len(left)))) is not None:
+        breaker.hand_back(leave)
+        _put_back(batch, left, [Part(_ids(left), wait=wait, reason=pacing.PACED)])
     else:
-        _send(batch, left)
+        _send(batch, left, leave)
 
 
 # Both tables are asked for a batch's own keys and nothing else. Joined without that, the planner
@@ -94,9 +101,11 @@ WITH settled AS MATERIALIZED (
      WHERE day = %(day)s AND occurrence_id = %(occurrence)s AND token_id = ANY(%(ids)s::int[])
        AND %(begun)s
 ), known AS MATERIALIZED (
-    SELECT id, value, install_id, state FROM crm_devicetoken WHERE id = ANY(%(ids)s::int[])
+    SELECT id, value, install_id, state, environment, environment_known
+      FROM crm_devicetoken WHERE id = ANY(%(ids)s::int[])
 )
-SELECT wanted.id, coalesce(known.value, ''), known.install_id, coalesce(known.state, 'dead')
+SELECT wanted.id, coalesce(known.value, ''), known.install_id, coalesce(known.state, 'dead'),
+       known.environment, known.environment_known
   FROM unnest(%(ids)s::int[]) AS wanted (id) LEFT JOIN known ON known.id = wanted.id
  WHERE wanted.id NOT IN (SELECT token_id FROM settled)
  ORDER BY wanted.id
@@ -116,35 +125,57 @@ def remainder(batch: Batch) -> Sequence[Addressee]:
         return [Addressee(*row) for row in cursor.fetchall()]
 
 
-def _send(batch: Batch, left: Sequence[Addressee]) -> None:
-    gone = [a for a in left if a.state == DeviceToken.State.DEAD]
+def _send(batch: Batch, left: Sequence[Addressee], leave: Leave) -> None:
+    gone = [a for a in left if a.state != DeviceToken.State.ALIVE]
     _end(batch, gone, Delivery.Verdict.UNREGISTERED, reason="retired since it was planned")
-    left = [a for a in left if a.state != DeviceToken.State.DEAD]
+    living = [a for a in left if a.state == DeviceToken.State.ALIVE] if gone else left
+    # found out since by another push; who is only tried here is not known to be of either
+    moved = [a for a in living if a.environment != batch.environment and a.environment_known]
+    here = [a for a in living if a not in moved] if moved else living
+    now, later = _chosen(here, leave)
+    parts = leftovers.moved_parts(batch, {a.token_id: a.environment for a in moved})
+    if now:
+        parts += _push(batch, now, leave, later=later)
+    else:
+        breaker.hand_back(leave)
+    _put_back(batch, living, parts)
+
+
+def _chosen(
+    here: Sequence[Addressee], leave: Leave
+) -> tuple[Sequence[Addressee], Sequence[Addressee]]:
+    """Give who is pushed to now and who is not: a probe is a few, and other ones each time."""
+    if not leave.probe or len(here) <= breaker.SAMPLE:
+        return here, []
+    few = set(random.sample(range(len(here)), breaker.SAMPLE))
+    return [here[n] for n in sorted(few)], [a for n, a in enumerate(here) if n not in few]
+
+
+def _push(
+    batch: Batch, here: Sequence[Addressee], leave: Leave, *, later: Sequence[Addressee]
+) -> list[Part]:
+    """Push to everybody here and give what is to be asked again, with those kept for later."""
     assert batch.credential is not None  # the breaker lets none pass without
     try:
         provider, push = registry.adapter_for(opened(batch.credential)), push_of(batch)
     except Exception as fault:  # a secret sealed with a lost key, a message of a later version
         log.exception("batch %d cannot be sent as it is", batch.pk)
+        breaker.hand_back(leave)
         wait = backoff(batch.tries + 1)
-        _come_back(batch, left, wait=wait, reason=_told(fault), tried=True)
-        return
-    answers = _ask(batch, left, provider, push)
-    if answers.again:
-        waiting = {o.token_id for o in answers.again}
-        wait = backoff(batch.tries + 1, at_least=answers.retry_after)
-        unanswered = [a for a in left if a.token_id in waiting]
-        _come_back(batch, unanswered, wait=wait, reason=answers.again[0].reason, tried=True)
-    else:
-        claims.close_batch(batch)
+        return [Part(_ids([*here, *later]), wait=wait, reason=_told(fault), tried=True)]
+    answers = _ask(batch, here, provider, push, leave)
+    return leftovers.parts_of(batch, answers, later=_ids(later))
 
 
-def _ask(batch: Batch, left: Sequence[Addressee], provider: Provider, push: Push) -> Answers:
+def _ask(
+    batch: Batch, left: Sequence[Addressee], provider: Provider, push: Push, leave: Leave
+) -> Answers:
     """Push to everybody left and give the answers, all that are final recorded.
 
-    Whoever has none in the end may have been pushed to: uncertain, and never asked again.
+    Whoever has none in the end may have been pushed to: uncertain.
     """
     targets = [Target(a.token_id, a.address) for a in left]
-    answers = Answers(batch, installs={a.token_id: a.install_id for a in left})
+    answers = Answers(batch, _asked(batch, left), leave)
     reason = "no outcome was given"
     deadline = settings.BATCH_DEADLINE.total_seconds()
     asking = runtime.stream(
@@ -164,6 +195,15 @@ def _ask(batch: Batch, left: Sequence[Addressee], provider: Provider, push: Push
     answers.give_up([t.token_id for t in targets], reason=reason)
     answers.settle()
     return answers
+
+
+def _asked(batch: Batch, left: Sequence[Addressee]) -> Asked:
+    guessed = [a for a in left if not a.environment_known]
+    return Asked(
+        installs={a.token_id: a.install_id for a in left},
+        unknown={a.token_id for a in guessed if a.environment == batch.environment},
+        elsewhere={a.token_id for a in guessed if a.environment != batch.environment},
+    )
 
 
 def _told(fault: Exception) -> str:
@@ -200,19 +240,22 @@ def opened(credential: ProviderCredential) -> Credentials:
     )
 
 
-def _come_back(
-    batch: Batch,
-    left: Sequence[Addressee],
-    *,
-    wait: timedelta,
-    reason: str,
-    tried: bool = False,
-) -> None:
-    """Wait for another try, or let the rest expire where that would come too late."""
-    if timezone.now() + wait >= batch.occurrence.expires_at:
-        _expire(batch, left, reason=reason)
+def _put_back(batch: Batch, left: Sequence[Addressee], parts: Sequence[Part]) -> None:
+    """Have what is left wait for another try, or expire where that would come too late."""
+    now, expires = timezone.now(), batch.occurrence.expires_at
+    late = [p for p in parts if p.breaker is None and now + p.wait >= expires]
+    for part in late:
+        ids = set(part.token_ids)
+        those = [a for a in left if a.token_id in ids]
+        _end(batch, those, Delivery.Verdict.EXPIRED, reason=part.reason, resent=part.resent)
+    if still := [part for part in parts if part not in late]:
+        divide_batch(batch, still)
     else:
-        claims.release_batch(batch, wait=wait, reason=reason, tried=tried)
+        claims.close_batch(batch)
+
+
+def _ids(addressees: Sequence[Addressee]) -> list[int]:
+    return [a.token_id for a in addressees]
 
 
 def _expire(batch: Batch, left: Sequence[Addressee], *, reason: str) -> None:
@@ -221,8 +264,16 @@ def _expire(batch: Batch, left: Sequence[Addressee], *, reason: str) -> None:
 
 
 def _end(
-    batch: Batch, left: Sequence[Addressee], verdict: Delivery.Verdict, *, reason: str
+    batch: Batch,
+    left: Sequence[Addressee],
+    verdict: Delivery.Verdict,
+    *,
+    reason: str,
+    resent: bool = False,
 ) -> None:
+    """Record that no more is done; what may have arrived before is uncertain, whatever stops it."""
+    if batch.resent or resent:
+        verdict = Delivery.Verdict.UNCERTAIN
     endings = [Ending(a.token_id, verdict.value, reason) for a in left]
     installs = {a.token_id: a.install_id for a in left}
     outcomes.record_endings(batch.occurrence, endings, installs=installs)

@@ -296,10 +296,13 @@ def by_transport(notification: Notification) -> Mapping[str, TransportReport]:
         notification,
     )
     outcomes = _counts(
-        """SELECT t.transport, d.verdict, count(*) FROM delivery_occurrence o
+        # by the batches: a token is deleted long before the ledger forgets it
+        """SELECT b.transport, d.verdict, count(*) FROM delivery_occurrence o
+             JOIN delivery_batch b ON b.occurrence_id = o.id
+            CROSS JOIN unnest(b.token_ids) AS planned (token_id)
              JOIN delivery_delivery d ON d.day = o.ledger_day AND d.occurrence_id = o.id
-             JOIN crm_devicetoken t ON t.id = d.token_id
-            WHERE o.notification_id = %s GROUP BY t.transport, d.verdict""",
+              AND d.token_id = planned.token_id
+            WHERE o.notification_id = %s GROUP BY b.transport, d.verdict""",
         notification,
     )
     opened = _counts(

@@ -4,23 +4,18 @@ A message only ever says "look now". What it is about is in the database, so a l
 a tick, a doubled one finds nothing to do.
 """
 
-import logging
 from time import monotonic
-from typing import Any
 
-from celery import Task, shared_task
-from django.conf import settings
+from celery import shared_task
 from django.utils import timezone
-from kombu.exceptions import OperationalError
-from redis import Redis, RedisError
 
 from crm.commands.accounts import forget_guests
 from crm.commands.sessions import forget_expired_sessions
+from crm.commands.token_health import forget_retired_tokens
 from delivery import dispatch, fanout, firings, ledger
+from delivery.doorbell import Doorbell
 from delivery.models.notification import Lane
 from delivery.scheduling import claims
-
-log = logging.getLogger(__name__)
 
 RINGS = 16
 """Messages kept in a queue while it has work: enough to wake some machines' workers."""
@@ -32,9 +27,6 @@ PLANNING = "planning"
 
 PLAN_FOR = 2.0
 """Seconds a worker plans one broadcast before it lets others have a turn."""
-
-REST = 5.0
-"""Seconds nobody waits for a broker that has just failed to answer."""
 
 
 @shared_task(name="fan_out")
@@ -80,11 +72,12 @@ def welcome_zones() -> None:
 
 @shared_task(name="upkeep")
 def upkeep() -> None:
-    """Make ledger partitions ahead of time, and drop days, sessions and guests past theirs."""
+    """Make ledger partitions ahead of time, and drop what is past its own time."""
     now = timezone.now()
     ledger.keep_partitions(today=now.date())
     forget_expired_sessions(now=now)
     forget_guests(now=now)
+    forget_retired_tokens(now=now)
 
 
 def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:
@@ -95,37 +88,9 @@ def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:
 
 def ring_for_batches(lane: str, batches: int) -> None:
     """Top a lane's queue up, so that as many workers look as there is work for."""
-    if not batches:
-        return
-    queue = Lane(lane).queue
-    try:
-        with Redis.from_url(settings.REDIS_URL, socket_timeout=1) as broker:
-            queued = broker.llen(queue)
-    except RedisError:
-        log.warning("the broker does not answer; the next tick will ring")
-        return
-    for _ in range(min(batches, RINGS - int(queued))):
-        doorbell.ring(deliver, (queue,), lane=queue)
-
-
-class Doorbell:
-    """The way to the broker, left alone for a while once it has failed.
-
-    A caller waits for a silent broker for seconds, and each is a web thread nobody else can have.
-    """
-
-    def __init__(self) -> None:
-        self._rests_until = 0.0
-
-    def ring(self, task: "Task[Any, None]", args: tuple[object, ...], *, lane: str) -> None:
-        """Send a message, or leave it to the tick where the broker is away: the work is stored."""
-        if monotonic() < self._rests_until:
-            return
-        try:
-            task.apply_async(args, queue=lane)
-        except OperationalError:
-            self._rests_until = monotonic() + REST
-            log.warning("the broker does not answer; the next tick will ring")
+    if batches:
+        queue = Lane(lane).queue
+        doorbell.top_up(deliver, (queue,), lane=queue, wanted=batches, most=RINGS)
 
 
 doorbell = Doorbell()

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from crm.errors import Invalid
 from crm.models import App
-from delivery.models import ProviderCredential
+from delivery.breaker import close_breakers
+from delivery.models import Batch, ProviderCredential
 from delivery.providers.apns.access import read_access
 from delivery.providers.apns.certificate import topics_of
 from delivery.providers.contract import Credentials
@@ -58,12 +59,20 @@ def store_credential(ask: StoreCredential) -> ProviderCredential:
     credential.kind, credential.facts, credential.secret = kind, facts, ask.secret
     credential.endpoint, credential.ca_pem = ask.endpoint, ask.ca_pem
     credential.pace = ask.pace
-    credential.suspended_until, credential.suspended_reason = None, ""
-    credential.doubtful_in_row = 0
     credential.version += 1
     credential.updated_at = timezone.now()
     credential.save()
+    close_breakers(credential.breakers.all(), forget=True)
+    _wake_without(ask.app)
     return credential
+
+
+def _wake_without(app: App) -> None:
+    """Have batches for which there was no credential looked at now."""
+    waiting = Batch.objects.filter(
+        occurrence__notification__app=app, credential=None, state=Batch.State.WAITING
+    )
+    waiting.update(next_attempt_at=timezone.now())
 
 
 def _read_apns(ask: StoreCredential) -> tuple[Kind, dict[str, str]]:

@@ -50,6 +50,7 @@ class Migration(migrations.Migration):
                 ('reporting_meta', models.JSONField(db_default={}, default=dict)),
                 ('user_meta', models.JSONField(db_default={}, default=dict)),
                 ('lane', models.CharField(choices=[('urgent', 'Urgent'), ('bulk', 'Bulk')], max_length=8)),
+                ('resend_uncertain', models.BooleanField(db_default=False, default=False)),
                 ('time_to_live', models.DurationField()),
                 ('zones_open_until', models.DateTimeField(null=True)),
                 ('cancelled_at', models.DateTimeField(null=True)),
@@ -128,12 +129,25 @@ class Migration(migrations.Migration):
                 ('ca_pem', models.TextField(blank=True, db_default='', default='')),
                 ('pace', models.PositiveIntegerField(blank=True, null=True)),
                 ('version', models.IntegerField(db_default=1, default=1)),
-                ('suspended_until', models.DateTimeField(blank=True, null=True)),
-                ('suspended_reason', models.TextField(blank=True, db_default='', default='')),
-                ('doubtful_in_row', models.IntegerField(db_default=0, default=0)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('app', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='credentials', to='crm.app')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Breaker',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('environment', models.CharField(max_length=16)),
+                ('topic', models.CharField(max_length=255)),
+                ('state', models.CharField(choices=[('closed', 'closed'), ('open', 'open'), ('probing', 'half-open')], db_default='closed', default='closed', max_length=8)),
+                ('reason', models.TextField(db_default='', default='')),
+                ('opened_at', models.DateTimeField(null=True)),
+                ('next_probe_at', models.DateTimeField(null=True)),
+                ('failed_probes', models.SmallIntegerField(db_default=0, default=0)),
+                ('doubted', django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), db_default=[], default=list, size=None)),
+                ('worked_at', models.DateTimeField(null=True)),
+                ('credential', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='breakers', to='delivery.providercredential')),
             ],
         ),
         migrations.CreateModel(
@@ -152,9 +166,11 @@ class Migration(migrations.Migration):
                 ('next_attempt_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('lease_until', models.DateTimeField(null=True)),
                 ('last_reason', models.TextField(db_default='', default='')),
+                ('resent', models.BooleanField(db_default=False, default=False)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('occurrence', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='batches', to='delivery.occurrence')),
                 ('app', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='crm.app')),
+                ('breaker', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to='delivery.breaker')),
                 ('credential', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='delivery.providercredential')),
             ],
             options={
@@ -251,6 +267,18 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='batch',
             index=models.Index(condition=models.Q(('state__in', ['waiting', 'sending'])), fields=['occurrence'], name='batch_unfinished'),
+        ),
+        migrations.AddIndex(
+            model_name='batch',
+            index=models.Index(condition=models.Q(('breaker__isnull', False)), fields=['breaker'], name='batch_held'),
+        ),
+        migrations.AddIndex(
+            model_name='breaker',
+            index=models.Index(condition=models.Q(('state', 'closed'), _negated=True), fields=['opened_at'], name='breaker_not_closed'),
+        ),
+        migrations.AddConstraint(
+            model_name='breaker',
+            constraint=models.UniqueConstraint(fields=('credential', 'environment', 'topic'), name='breaker_unique_for_its_use'),
         ),
         migrations.AddIndex(
             model_name='webhookevent',

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from crm.models import App
+from delivery.models.breaker import Breaker
 from delivery.models.credential import ProviderCredential
 from delivery.models.notification import Lane
 from delivery.models.occurrence import Occurrence
@@ -44,6 +45,10 @@ class Batch(models.Model):
     next_attempt_at = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField(null=True)
     last_reason = models.TextField(default="", db_default="")
+    # what it waits for beside the time: whoever closes the breaker wakes it
+    breaker = models.ForeignKey(Breaker, models.SET_NULL, null=True, db_index=False)
+    # its pushes left once before without an answer: they are asked no third time
+    resent = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -66,6 +71,11 @@ class Batch(models.Model):
                 fields=["occurrence"],
                 condition=models.Q(state__in=["waiting", "sending"]),
                 name="batch_unfinished",
+            ),
+            models.Index(
+                fields=["breaker"],
+                condition=models.Q(breaker__isnull=False),
+                name="batch_held",
             ),
         ]
 

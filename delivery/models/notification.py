@@ -61,6 +61,8 @@ class Notification(models.Model):
     reporting_meta = models.JSONField(default=dict, db_default={})
     user_meta = models.JSONField(default=dict, db_default={})
     lane = models.CharField(max_length=8, choices=ASKED)
+    # a push that left without an answer is sent once more: doubled perhaps, rather than lost
+    resend_uncertain = models.BooleanField(default=False, db_default=False)
     time_to_live = models.DurationField()  # from each firing; no push is tried after it
     # until then devices may turn up in a zone this local send has no firing for yet
     zones_open_until = models.DateTimeField(null=True)

@@ -158,25 +158,7 @@ def take_batch(lane: str, *, now: datetime) -> Batch | None:
 def keep_batch(batch: Batch) -> bool:
     """Prolong the lease of a batch still ours; False when it was lost to another worker."""
     until = timezone.now() + settings.BATCH_LEASE
-    return bool(_ours(batch).update(lease_until=until))
-
-
-def release_batch(batch: Batch, *, wait: timedelta, reason: str, tried: bool = False) -> bool:
-    """Put a batch back for what is left of it, due after `wait`; False when it was not ours.
-
-    `tried` says that the provider was asked: the batch goes on as a retry, and what only waited
-    for a credential backs off no longer and stays in its lane.
-    """
-    return bool(
-        _ours(batch).update(
-            state=Batch.State.WAITING,
-            next_attempt_at=timezone.now() + wait,
-            lease_until=None,
-            last_reason=reason,
-            tries=batch.tries + tried,
-            lane=retry_lane(batch, wait=wait) if tried else batch.lane,
-        )
-    )
+    return bool(ours(batch).update(lease_until=until))
 
 
 def retry_lane(batch: Batch, *, wait: timedelta) -> Lane:
@@ -190,10 +172,11 @@ def retry_lane(batch: Batch, *, wait: timedelta) -> Lane:
 
 def close_batch(batch: Batch) -> bool:
     """Mark a batch done; False when it was not ours."""
-    return bool(_ours(batch).update(state=Batch.State.DONE, lease_until=None))
+    return bool(ours(batch).update(state=Batch.State.DONE, lease_until=None))
 
 
-def _ours(batch: Batch) -> QuerySet[Batch]:
+def ours(batch: Batch) -> QuerySet[Batch]:
+    """Give the batch as it is in the database, if it is still this worker's."""
     # every claim raises `attempts`: it tells this claim from a later worker's
     return Batch.objects.filter(pk=batch.pk, state=Batch.State.SENDING, attempts=batch.attempts)
 

@@ -26,12 +26,12 @@ def held(scene, notification, word):
 
 def test_a_provider_token_that_ages_in_mid_broadcast_is_replaced_once(scene):
     """Contract §7.6: the token of a running send becomes an hour old."""
-    age = time.time() % GRID  # of the token the worker is about to sign
-    if age < 30:
-        time.sleep(30 - age)
+    age = time.time() % GRID  # of the token that is about to be signed: a fresh one ends too late
+    time.sleep(max(0, 30 - age))
+    issued_at = time.time() // GRID * GRID
     notification = scene.in_mid_broadcast(pushes=3 * PUSHES)
 
-    scene.script(clock_offset_s=int(HOUR - (time.time() % GRID) / 2))
+    scene.script(clock_offset_s=int(HOUR - (time.time() - issued_at) / 2))
 
     occurrence = scene.settled("provider token an hour old", notification)
     assert occurrence["accepted"] == 3 * PUSHES

@@ -1,12 +1,14 @@
 """The doorbell against the real broker of the run."""
 
 import pytest
-from kombu.exceptions import OperationalError
+from django.utils import timezone
 from redis import Redis
 
+from crm.models import DeviceToken
 from delivery import fanout, tasks
 from delivery.audience import Audience
-from delivery.models import Batch, Occurrence
+from delivery.doorbell import Doorbell
+from delivery.models import Batch, Delivery, Occurrence
 from gateway.celery import QUEUES
 
 pytestmark = pytest.mark.django_db
@@ -15,7 +17,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _rested(monkeypatch):
     """Give each test a doorbell that has not failed yet."""
-    monkeypatch.setattr(tasks, "doorbell", tasks.Doorbell())
+    monkeypatch.setattr(tasks, "doorbell", Doorbell())
 
 
 @pytest.fixture
@@ -118,31 +120,27 @@ def test_planning_rings_for_its_batches(queues, phones, sends):
     assert occurrence.state == Occurrence.State.SENDING
 
 
-def test_a_broker_that_is_away_loses_nothing(phones, sends, settings, monkeypatch):
+def test_a_broker_that_is_away_loses_nothing(phones, sends, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    monkeypatch.setattr(tasks.fan_out.app.conf, "broker_url", "redis://127.0.0.1:1/0")
     phones.ring("one")
     occurrence = sends.to_everyone()
-    tasks.fan_out(occurrence.pk, "bulk")
 
-    tasks.ring_for_batches("bulk", 1)
+    tasks.fan_out(occurrence.pk, "bulk")
 
     assert Batch.objects.get().state == Batch.State.WAITING
 
 
-def test_a_broker_that_failed_is_left_alone_for_a_while(queues, monkeypatch):
-    asked = []
+def test_upkeep_forgets_tokens_long_dead_and_the_ledger_keeps_what_became_of_them(
+    phones, memory, sends, settings
+):
+    token = phones.ring("one")
+    memory({token.value: "unregistered"})
+    list(fanout.plan_batches(sends.to_everyone().pk))
+    tasks.deliver("bulk")
+    DeviceToken.objects.update(state_changed_at=timezone.now() - 2 * settings.TOKEN_RETENTION)
 
-    def refuse(*args, **options):
-        asked.append(args)
-        raise OperationalError("silent")
+    tasks.upkeep()
 
-    with monkeypatch.context() as silent:
-        silent.setattr(tasks.fan_out, "apply_async", refuse)
-        for _ in range(3):
-            tasks.ring_for_occurrence(1, lane="urgent")
-    assert len(asked) == 1
-
-    monkeypatch.setattr(tasks.doorbell, "_rests_until", 0.0)
-    tasks.ring_for_occurrence(1, lane="urgent")
-    assert queues()["urgent"] == 1
+    assert not DeviceToken.objects.exists()
+    assert Delivery.objects.get().token_id == token.pk
+    assert Occurrence.objects.get().unregistered == 1

@@ -171,6 +171,7 @@ def _outcome(result: Result, ruling: Ruling) -> Outcome:
         died_at=_moment(result.timestamp) if dead else None,
         proven=ruling.proven,
         wide=ruling.wide,
+        elsewhere=ruling.elsewhere,
     )
 
 

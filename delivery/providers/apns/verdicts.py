@@ -28,6 +28,7 @@ class Ruling(NamedTuple):
     proven: bool = True
     wide: bool = True
     remedy: Remedy | None = None
+    elsewhere: bool = False
 
 
 class Complaint(NamedTuple):
@@ -47,7 +48,9 @@ MISCONFIGURED = Ruling(Verdict.MISCONFIGURED)
 UNCERTAIN = Ruling(Verdict.UNCERTAIN)
 UNSENT = Ruling(Verdict.UNAVAILABLE)
 DEAD = Ruling(Verdict.UNREGISTERED)
-PERHAPS_OURS = Ruling(Verdict.UNREGISTERED, proven=False)  # or a wrong host, or a wrong topic
+OTHER_HOST = Ruling(Verdict.UNREGISTERED, proven=False, elsewhere=True)  # dead, or of the other one
+OTHER_TOPIC = Ruling(Verdict.UNREGISTERED, proven=False)  # dead for us, or our topic is wrong
+NO_TOPIC = Ruling(Verdict.REJECTED, proven=False)  # the message's fault, unless all have it
 UNWELL = Ruling(Verdict.UNAVAILABLE, QUARTER_HOUR)
 
 ANSWERS: dict[tuple[int, str], Ruling] = dict(
@@ -55,10 +58,12 @@ ANSWERS: dict[tuple[int, str], Ruling] = dict(
         *_rows(
             400,
             "BadCollapseId BadExpirationDate BadMessageId BadPriority InvalidPushType PayloadEmpty"
-            " DuplicateHeaders MissingDeviceToken BadTopic MissingTopic",
+            " DuplicateHeaders MissingDeviceToken",
             REJECTED,
         ),
-        *_rows(400, "BadDeviceToken DeviceTokenNotForTopic", PERHAPS_OURS),
+        *_rows(400, "BadTopic MissingTopic", NO_TOPIC),
+        *_rows(400, "BadDeviceToken", OTHER_HOST),
+        *_rows(400, "DeviceTokenNotForTopic", OTHER_TOPIC),
         *_rows(400, "TopicDisallowed", MISCONFIGURED),
         *_rows(400, "IdleTimeout", Ruling(Verdict.UNAVAILABLE, remedy=Remedy.RECONNECT)),
         *_rows(

@@ -9,6 +9,7 @@ from django.utils import timezone
 from crm.commands.apps import create_app
 from delivery.models import Batch
 from delivery.scheduling import claims
+from delivery.scheduling.division import Part, divide_batch
 from delivery.scheduling.turns import Turns
 from tests.conftest import Sends
 
@@ -127,7 +128,7 @@ def test_where_nothing_is_due_nothing_is_taken(waiting):
 
 
 def released(batch, **said):
-    claims.release_batch(batch, reason="said so", **said)
+    divide_batch(batch, [Part(batch.token_ids, reason="said so", **said)])
     batch.refresh_from_db()
     return batch.lane
 
