@@ -22,6 +22,9 @@ RINGS = 16
 
 FOUND_AT_ONCE = 100
 
+TURN = 0.25
+"""Seconds a worker pushes batch after batch before others that rang in its queue have a turn."""
+
 PLAN_FOR = 2.0
 """Seconds a worker plans one broadcast before it lets others have a turn."""
 
@@ -43,9 +46,19 @@ def fan_out(occurrence_id: int, lane: str) -> None:
 
 @shared_task(name="deliver")
 def deliver(queue: str) -> None:
-    """Push a queue's next batch and ring for another; urgent work never waits for more than one."""
-    if dispatch.deliver_next(queue):
-        doorbell.ring(deliver, (queue,), lane=queue)
+    """Push a queue's due batches for a turn and ring for the rest.
+
+    A message costs as much as some hundred pushes. Urgent work still waits for one batch at most.
+    """
+    began_at = monotonic()
+    while dispatch.deliver_next(queue):
+        if monotonic() - began_at >= TURN or _urgent_waits(behind=queue):
+            doorbell.ring(deliver, (queue,), lane=queue)
+            return
+
+
+def _urgent_waits(*, behind: str) -> bool:
+    return behind != Lane.URGENT.queue and doorbell.waiting(Lane.URGENT.queue) > 0
 
 
 @shared_task(name="tick")
@@ -72,6 +85,7 @@ def upkeep() -> None:
     """Make ledger partitions ahead of time, and drop what is past its own time."""
     now = timezone.now()
     ledger.keep_partitions(today=now.date())
+    ledger.forget_batches(today=now.date())
     forget_expired_sessions(now=now)
     forget_guests(now=now)
     forget_retired_tokens(now=now)
