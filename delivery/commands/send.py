@@ -51,13 +51,7 @@ def send_notification(ask: SendNotification) -> Notification:
     caller's own transaction several are stored together or not at all, and rung for after it.
     """
     refuse_unfit(ask.message)
-    now = timezone.now()
-    notification = Notification(
-        app=ask.app, source=ask.source, author=ask.author, created_at=now, **asked(ask, now=now)
-    )
-    due = store(notification, firings_of(notification, ask.schedule, now=now))
-    ring_once_safe(notification, due)
-    return notification
+    return _accept(ask, now=timezone.now())
 
 
 @transaction.atomic
@@ -73,7 +67,16 @@ def send_reachable(asks: Sequence[SendNotification]) -> list[Notification]:
     found = [ask for ask in asks if reaches_anybody(ask.audience, app_id=ask.app.pk, now=now)]
     if not (found or settings.ACCEPT_UNREACHABLE):
         raise NobodyReached
-    return [send_notification(ask) for ask in found or asks]
+    return [_accept(ask, now=now) for ask in found or asks]
+
+
+def _accept(ask: SendNotification, *, now: datetime) -> Notification:
+    notification = Notification(
+        app=ask.app, source=ask.source, author=ask.author, created_at=now, **asked(ask, now=now)
+    )
+    due = store(notification, firings_of(notification, ask.schedule, now=now))
+    ring_once_safe(notification, due)
+    return notification
 
 
 def ring_once_safe(notification: Notification, due: Mapping[int, datetime]) -> None:
