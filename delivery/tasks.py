@@ -22,6 +22,9 @@ RINGS = 16
 
 FOUND_AT_ONCE = 100
 
+PLANNING = "planning"
+"""The queue of what is to be planned and is not urgent: ahead of bulk work, as it is short."""
+
 TURN = 0.25
 """Seconds a worker pushes batch after batch before others that rang in its queue have a turn."""
 
@@ -40,7 +43,7 @@ def fan_out(occurrence_id: int, lane: str) -> None:
     for batches in fanout.plan_batches(occurrence_id):
         ring_for_batches(lane, batches)
         if monotonic() - began_at >= PLAN_FOR and fanout.put_off(occurrence_id):
-            ring_for_occurrence(occurrence_id, lane=lane)
+            doorbell.ring(fan_out, (occurrence_id, lane), lane=Lane(lane).queue)
             return
 
 
@@ -93,7 +96,8 @@ def upkeep() -> None:
 
 def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:
     """Ask a worker to plan an occurrence now."""
-    doorbell.ring(fan_out, (occurrence_id, lane), lane=lane)
+    queue = lane if lane == Lane.URGENT else PLANNING
+    doorbell.ring(fan_out, (occurrence_id, lane), lane=queue)
 
 
 def ring_for_batches(lane: str, batches: int) -> None:

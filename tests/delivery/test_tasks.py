@@ -9,6 +9,7 @@ from delivery import fanout, tasks
 from delivery.audience import Audience
 from delivery.doorbell import Doorbell
 from delivery.models import Batch, Delivery, Occurrence
+from gateway.celery import QUEUES
 
 pytestmark = pytest.mark.django_db
 
@@ -23,14 +24,16 @@ def _rested(monkeypatch):
 def queues(settings):
     with Redis.from_url(settings.REDIS_URL) as broker:
         broker.flushdb()
-        yield lambda: {lane: broker.llen(lane) for lane in ("urgent", "bulk")}
+        yield lambda: {queue: broker.llen(queue) for queue in QUEUES}
         broker.flushdb()
 
 
-def test_a_ring_lands_in_its_lane(queues):
+def test_a_ring_lands_in_its_queue(queues):
     tasks.ring_for_occurrence(1, lane="urgent")
+    assert queues() == {"urgent": 1, "planning": 0, "bulk": 0}
 
-    assert queues() == {"urgent": 1, "bulk": 0}
+    tasks.ring_for_occurrence(2, lane="bulk")
+    assert queues() == {"urgent": 1, "planning": 1, "bulk": 0}
 
 
 def test_as_many_rings_as_batches_but_never_a_flood(queues):
@@ -50,7 +53,7 @@ def test_a_tick_rings_for_what_was_left_behind(queues, phones, sends, memory):
 
     tasks.tick()
 
-    assert queues() == {"urgent": 1, "bulk": 1}
+    assert queues() == {"urgent": 1, "planning": 0, "bulk": 1}
 
 
 @pytest.fixture
@@ -92,7 +95,7 @@ def test_urgent_work_waits_for_one_batch_at_most(queues, three_batches):
 def test_a_retry_wakes_whoever_looks_after_bulk_work(queues):
     tasks.ring_for_batches("retry", 2)
 
-    assert queues() == {"urgent": 0, "bulk": 2}
+    assert queues() == {"urgent": 0, "planning": 0, "bulk": 2}
 
 
 def test_planning_that_takes_long_lets_others_have_a_turn(
