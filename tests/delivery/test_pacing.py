@@ -59,7 +59,9 @@ def test_what_has_no_turn_yet_waits_for_it_and_is_no_retry(planned, memory):
     work()
 
     assert len(provider.sent) == 2
-    assert waits() == pytest.approx([2, 4], abs=0.5)
+    first, second = waits()
+    assert first <= 2.1
+    assert second - first == pytest.approx(2, abs=0.3)
     for batch in Batch.objects.filter(state="waiting"):
         assert (batch.lane, batch.tries, batch.last_reason) == ("bulk", 0, "paced")
     occurrence.refresh_from_db()
