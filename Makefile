@@ -1,6 +1,6 @@
 PYTHON ?= python3
 DEVSTACK = @exec $(PYTHON) devstack/bootstrap.py
-.PHONY: help run test check bench demo reset chaos fuzz
+.PHONY: help run test check bench demo reset chaos faults fuzz
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,5 +18,7 @@ reset:  ## drop the development data in .dev/
 	$(DEVSTACK) reset $(ARGS)
 chaos:  ## the fault suite at full length
 	$(DEVSTACK) chaos $(ARGS)
+faults:  ## one batch under each fault, by us and by the shipped libraries (ONLY= a prefix)
+	$(DEVSTACK) faults $(ARGS)
 fuzz:  ## every route, and the wire, with thousands of made-up inputs (FUZZ_EXAMPLES= for each)
 	$(DEVSTACK) fuzz $(ARGS)

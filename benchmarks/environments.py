@@ -66,5 +66,6 @@ def _step(command: Sequence[str], folder: Path) -> None:
     except subprocess.TimeoutExpired:
         raise Missing(f"the peers were not installed in {MAKING} s") from None
     if done.returncode:
-        last = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-        raise Missing(f"the peers cannot be installed: {last[-1]}")
+        said = (done.stderr or done.stdout).splitlines()
+        why = next((line for line in said if "error" in line.lower()), "no reason given")
+        raise Missing(f"the peers cannot be installed: {why[:200]}")

@@ -1,7 +1,6 @@
 """The whole gateway for a while: engines that sync, web, workers and tick, aimed at a sink."""
 
 import json
-import os
 import sys
 import tempfile
 import time
@@ -15,11 +14,11 @@ from typing import Any
 import psycopg
 
 from benchmarks import workload
+from benchmarks.engines import Engines
 from benchmarks.processes import cpu_seconds, peak_mib, run, served, started
-from benchmarks.sink import Missing, Sink
-from benchmarks.turns import UNWANTED, WrongResult
+from benchmarks.sink import Sink
+from benchmarks.turns import WrongResult
 from devstack import programs
-from devstack.services import Services
 from simulator.identity.material import TOPIC
 from simulator.identity.service_accounts import new_account
 
@@ -52,36 +51,27 @@ COUNTED = (
 class Gateway:
     """One running gateway, asked over HTTP and looked into by SQL."""
 
-    def __init__(self, *, port: int, pids: Mapping[str, int], database_url: str) -> None:
+    def __init__(self, *, port: int, pids: Mapping[str, int], engines: Engines) -> None:
         self._port = port
         self._pids = pids
-        self.database = psycopg.connect(database_url, autocommit=True)
-        self._environ: dict[str, str] = {}
+        self.database = psycopg.connect(engines.database_url, autocommit=True)
+        self._engines = engines
 
     @classmethod
     @contextmanager
     def running(cls) -> Iterator["Gateway"]:
         """Have one, as `make run` starts its parts."""
-        if not Path("/proc/self/stat").exists():
-            raise Missing("what a process costs is read from /proc, which Linux has")
         with ExitStack() as stack:
-            base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-            services = Services(base / "engines", environ={})
-            urls = stack.enter_context(services).environment()
-            kept = {k: v for k, v in os.environ.items() if not UNWANTED.fullmatch(k)}
-            environ = {**kept, **urls, "SECRET_KEY": "of a benchmark"}
-            environ["GATEWAY_LOG_LEVEL"] = "WARNING"
-            run(programs.migrate(), environ)
+            engines = stack.enter_context(Engines.running(careless=False))
+            environ = {**engines.environ, "GATEWAY_LOG_LEVEL": "WARNING"}
             port, web = stack.enter_context(served(OURS, environ))
             pids = {
                 "web": web,
                 "worker": stack.enter_context(started(programs.worker(), environ)),
-                "tick": stack.enter_context(started(programs.beat(base), environ)),
-                "postgres": _pid_of(services.postgres),
-                "broker": _pid_of(services.valkey),
+                "tick": stack.enter_context(started(programs.beat(engines.base), environ)),
+                **engines.pids,
             }
-            gateway = cls(port=port, pids=pids, database_url=urls["DATABASE_URL"])
-            gateway._environ = environ
+            gateway = cls(port=port, pids=pids, engines=engines)
             stack.callback(gateway.database.close)
             yield gateway
 
@@ -95,8 +85,7 @@ class Gateway:
 
     def new_app(self, sink: Sink, *, tokens: int) -> dict[str, Any]:
         """Give the keys of a fresh app with so many devices, half of each provider."""
-        made = run([sys.executable, "manage.py", "create_app", "Bench", "--json"], self._environ)
-        app: dict[str, Any] = json.loads(made)
+        app = self._engines.new_app()
         self.aim(app, sink)
         facts = {"app": app["id"], "count": tokens, "topic": TOPIC}
         self.database.execute(TOKENS, facts)
@@ -118,8 +107,9 @@ class Gateway:
             ]
             store = [sys.executable, "manage.py", "set_credential", str(app["id"])]
             names = ["--key-id", key.key_id, "--team-id", key.team_id, "--topic", TOPIC]
-            run([*store, "apns", str(sink.identity.key_file), *names, *where], self._environ)
-            run([*store, "fcm", str(account), *where], self._environ)
+            environ = self._engines.environ
+            run([*store, "apns", str(sink.identity.key_file), *names, *where], environ)
+            run([*store, "fcm", str(account), *where], environ)
 
     def call(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
         """Post a JSON body and give the answer's."""
@@ -154,9 +144,3 @@ class Gateway:
                 return dict(zip(COUNTED, row, strict=True))
             time.sleep(every)
         raise WrongResult(f"notification {notification} was not finished in {seconds:g} s")
-
-
-def _pid_of(engine: Any) -> int:
-    assert engine
-    assert engine._process  # noqa: SLF001 - whose CPU we count
-    return int(engine._process.pid)  # noqa: SLF001

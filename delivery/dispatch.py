@@ -5,16 +5,15 @@ import random
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error
 from django.utils import timezone
 
 from crm.models import DeviceToken
 from delivery import breaker, leftovers, outcomes, pacing
 from delivery.answers import Answers, Asked
-from delivery.arrays import numbers
 from delivery.backoff import backoff
 from delivery.breaker import Leave, Rest
 from delivery.message import named, read_message
@@ -32,6 +31,7 @@ from delivery.providers.contract import (
 from delivery.providers.registry import registry
 from delivery.scheduling import claims
 from delivery.scheduling.division import Part, divide_batch
+from delivery.statement import fetch_rows
 
 log = logging.getLogger(__name__)
 
@@ -93,36 +93,30 @@ def deliver(batch: Batch) -> None:
         _send(batch, left, leave)
 
 
-# Both tables are asked for a batch's own keys and nothing else. Joined without that, the planner
-# hashes all the occurrence has in the ledger, for every batch again.
+# Key by key, whatever the planner knows of the tables: hashed, the ledger of a whole occurrence
+# would be read for every batch again. It has nothing of a batch taken up for the first time.
 REMAINDER = """
-WITH settled AS MATERIALIZED (
-    SELECT token_id FROM delivery_delivery
-     WHERE day = %(day)s AND occurrence_id = %(occurrence)s AND token_id = ANY(%(ids)s::int[])
-       AND %(begun)s
-), known AS MATERIALIZED (
-    SELECT id, value, install_id, state, environment, environment_known
-      FROM crm_devicetoken WHERE id = ANY(%(ids)s::int[])
-)
 SELECT wanted.id, coalesce(known.value, ''), known.install_id, coalesce(known.state, 'dead'),
        known.environment, known.environment_known
-  FROM unnest(%(ids)s::int[]) AS wanted (id) LEFT JOIN known ON known.id = wanted.id
- WHERE wanted.id NOT IN (SELECT token_id FROM settled)
+  FROM (SELECT unnest(token_ids) AS id FROM delivery_batch WHERE id = %(batch)s) wanted
+  LEFT JOIN crm_devicetoken known ON known.id = wanted.id
+ WHERE NOT (%(begun)s AND EXISTS (
+       SELECT FROM delivery_delivery settled
+        WHERE settled.day = %(day)s AND settled.occurrence_id = %(occurrence)s
+          AND settled.token_id = wanted.id))
  ORDER BY wanted.id
 """
 
 
 def remainder(batch: Batch) -> Sequence[Addressee]:
     """Give the tokens of a batch the ledger has no outcome for yet, in key order."""
-    known: dict[str, Any] = {
+    which = {
+        "batch": batch.pk,
+        "begun": batch.attempts > 1,
         "day": batch.occurrence.ledger_day,
         "occurrence": batch.occurrence_id,
-        "ids": numbers(batch.token_ids),
-        "begun": batch.attempts > 1,  # of a batch taken up for the first time it has none
     }
-    with connection.cursor() as cursor:
-        cursor.execute(REMAINDER, known)
-        return [Addressee(*row) for row in cursor.fetchall()]
+    return [Addressee(*row) for row in fetch_rows(REMAINDER, which)]
 
 
 def _send(batch: Batch, left: Sequence[Addressee], leave: Leave) -> None:

@@ -37,6 +37,11 @@ def chaos(arguments: list[str]) -> int:
     become(["-m", "pytest", "-m", "chaos", *arguments])
 
 
+def faults(arguments: list[str]) -> int:
+    """Send under each fault of a provider, beside the shipped libraries."""
+    become(["-m", "benchmarks.faults", *arguments])
+
+
 def fuzz(arguments: list[str]) -> int:
     """Try every route and the wire with thousands of made-up calls and conversations."""
     os.environ.setdefault("FUZZ_EXAMPLES", "400")
@@ -90,6 +95,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "bench": bench,
     "demo": demo,
     "chaos": chaos,
+    "faults": faults,
     "fuzz": fuzz,
     "manage": manage,
     "reset": drop,

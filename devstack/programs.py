@@ -37,8 +37,9 @@ def web(port: int) -> list[str]:
 
 
 def worker(processes: int = PROCESSES) -> list[str]:
-    """Prefork processes that look into `urgent` before `bulk`."""
-    size = ["--pool", "prefork", "--concurrency", str(processes), "--queues", "urgent,bulk"]
+    """Prefork processes that look into `urgent` first, then into `planning`, then into `bulk`."""
+    size = ["--pool", "prefork", "--concurrency", str(processes)]
+    size += ["--queues", "urgent,planning,bulk"]
     quiet = ["--without-gossip", "--without-mingle"]
     return [*CELERY, "worker", *size, *quiet]
 

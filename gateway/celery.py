@@ -1,4 +1,4 @@
-"""The Celery app: two queues of rings, heard in order, and the one-second tick."""
+"""The Celery app: three queues of rings, heard in order, and the one-second tick."""
 
 import gc
 import os
@@ -16,9 +16,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 with one_clear_line():
     settings.DATABASES  # noqa: B018 - read here first by every process, whatever it goes on to do
 
+QUEUES = ("urgent", "planning", "bulk")
+
 app = Celery("gateway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.task_queues = [Queue(name, routing_key=name) for name in ("urgent", "bulk")]
+app.conf.task_queues = [Queue(name, routing_key=name) for name in QUEUES]
 app.conf.beat_schedule = {
     # expires: ticks missed while no worker ran are of no use later
     "tick": {"task": "tick", "schedule": 1.0, "options": {"queue": "urgent", "expires": 5}},

@@ -51,9 +51,13 @@ def register_token(
     living = ~Q(state=DeviceToken.State.DEAD)
     known = lock_known(install, values=[address.value], own=living)
     address = _as_learned(address, known)
+    # without its id an address known already would use up a new one: apps register at every start,
+    # and ids are 32 bits wide
+    kept = next((token.pk for token in known if _leads_to(token, address)), None)
     [token] = DeviceToken.objects.bulk_create(
         [
             DeviceToken(
+                id=kept,
                 app_id=install.app_id,
                 install=install,
                 transport=address.transport,
@@ -100,6 +104,11 @@ def _as_learned(address: Address, known: Sequence[DeviceToken]) -> Address:
         return address
     latest = max(told, key=attrgetter("registered_at"))
     return replace(address, environment=latest.environment, environment_known=True)
+
+
+def _leads_to(token: DeviceToken, address: Address) -> bool:
+    parts = attrgetter("transport", "environment", "topic", "value")
+    return parts(token) == parts(address)
 
 
 def lock_known(install: Install, *, values: Sequence[str], own: Q) -> list[DeviceToken]:

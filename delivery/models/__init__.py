@@ -6,7 +6,7 @@ from delivery.models.credential import ProviderCredential
 from delivery.models.delivery import Delivery
 from delivery.models.inbox import InboxItem
 from delivery.models.notification import Notification
-from delivery.models.occurrence import Occurrence
+from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
 from delivery.models.webhook import Webhook, WebhookEvent
 
@@ -14,6 +14,7 @@ __all__ = [
     "Batch",
     "Breaker",
     "Delivery",
+    "Firing",
     "InboxItem",
     "Notification",
     "Occurrence",

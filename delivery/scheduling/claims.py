@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import psycopg
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -14,6 +13,7 @@ from delivery.models import Batch, Occurrence
 from delivery.models.notification import Lane
 from delivery.scheduling import series
 from delivery.scheduling.turns import turns
+from delivery.statement import fetch_row
 
 UNREAD = ("notification__filters", "notification__user_meta", "notification__reporting_meta")
 """What a caller said that no push needs: megabytes, where thousands of people are named."""
@@ -142,14 +142,10 @@ def take_batch(lane: str, *, now: datetime) -> Batch | None:
     """
     until, after = now + settings.BATCH_LEASE, turns.app_after(lane)
     asked = {"lane": lane, "now": now, "until": until, "after": after, "hops": HOPS}
-    connection.ensure_connection()
-    # kept prepared: planning it would cost more than running it
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        row = cursor.execute(TAKE, asked, prepare=True).fetchone()
-    if row is None:
+    if (row := fetch_row(TAKE, asked)) is None:
         return None
     turns.came_to(lane, row[1])
-    unread = [f"occurrence__{name}" for name in (*UNREAD, "notification__audience")]
+    unread = ["token_ids", *(f"occurrence__{name}" for name in (*UNREAD, "notification__audience"))]
     batches = Batch.objects.select_related("occurrence__notification", "credential")
     # an app deleted just now took its batches along
     return batches.defer(*unread).filter(pk=row[0]).first()

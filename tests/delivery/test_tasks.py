@@ -2,13 +2,14 @@
 
 import pytest
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 from redis import Redis
 
 from crm.models import DeviceToken
 from delivery import fanout, tasks
 from delivery.audience import Audience
+from delivery.doorbell import Doorbell
 from delivery.models import Batch, Delivery, Occurrence
+from gateway.celery import QUEUES
 
 pytestmark = pytest.mark.django_db
 
@@ -16,21 +17,23 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _rested(monkeypatch):
     """Give each test a doorbell that has not failed yet."""
-    monkeypatch.setattr(tasks, "doorbell", tasks.Doorbell())
+    monkeypatch.setattr(tasks, "doorbell", Doorbell())
 
 
 @pytest.fixture
 def queues(settings):
     with Redis.from_url(settings.REDIS_URL) as broker:
         broker.flushdb()
-        yield lambda: {lane: broker.llen(lane) for lane in ("urgent", "bulk")}
+        yield lambda: {queue: broker.llen(queue) for queue in QUEUES}
         broker.flushdb()
 
 
-def test_a_ring_lands_in_its_lane(queues):
+def test_a_ring_lands_in_its_queue(queues):
     tasks.ring_for_occurrence(1, lane="urgent")
+    assert queues() == {"urgent": 1, "planning": 0, "bulk": 0}
 
-    assert queues() == {"urgent": 1, "bulk": 0}
+    tasks.ring_for_occurrence(2, lane="bulk")
+    assert queues() == {"urgent": 1, "planning": 1, "bulk": 0}
 
 
 def test_as_many_rings_as_batches_but_never_a_flood(queues):
@@ -50,25 +53,49 @@ def test_a_tick_rings_for_what_was_left_behind(queues, phones, sends, memory):
 
     tasks.tick()
 
-    assert queues() == {"urgent": 1, "bulk": 1}
+    assert queues() == {"urgent": 1, "planning": 0, "bulk": 1}
 
 
-def test_a_delivery_rings_for_the_next_until_none_is_waiting(queues, phones, sends, memory):
+@pytest.fixture
+def three_batches(phones, sends, memory, settings, monkeypatch):
+    """Give the number of batches sent, of three that are due."""
     memory()
-    phones.ring("one")
+    settings.BATCH_SIZE = 1
+    monkeypatch.setattr(tasks, "TURN", 60.0)
+    phones.many(3)
     list(fanout.plan_batches(sends.to_everyone().pk))
+    return Batch.objects.filter(state=Batch.State.DONE).count
+
+
+def test_a_delivery_goes_on_until_nothing_is_due(queues, three_batches):
+    tasks.deliver("bulk")
+
+    assert three_batches() == 3
+    assert queues()["bulk"] == 0
+
+
+def test_a_delivery_rings_for_the_rest_when_its_turn_is_over(queues, three_batches, monkeypatch):
+    monkeypatch.setattr(tasks, "TURN", 0.0)
 
     tasks.deliver("bulk")
+
+    assert three_batches() == 1
     assert queues()["bulk"] == 1
+
+
+def test_urgent_work_waits_for_one_batch_at_most(queues, three_batches):
+    tasks.ring_for_batches("urgent", 1)
+
     tasks.deliver("bulk")
-    assert queues()["bulk"] == 1
-    assert Batch.objects.get().state == Batch.State.DONE
+
+    assert three_batches() == 1
+    assert queues() == {"urgent": 1, "bulk": 1}
 
 
 def test_a_retry_wakes_whoever_looks_after_bulk_work(queues):
     tasks.ring_for_batches("retry", 2)
 
-    assert queues() == {"urgent": 0, "bulk": 2}
+    assert queues() == {"urgent": 0, "planning": 0, "bulk": 2}
 
 
 def test_planning_that_takes_long_lets_others_have_a_turn(
@@ -117,34 +144,14 @@ def test_planning_rings_for_its_batches(queues, phones, sends):
     assert occurrence.state == Occurrence.State.SENDING
 
 
-def test_a_broker_that_is_away_loses_nothing(phones, sends, settings, monkeypatch):
+def test_a_broker_that_is_away_loses_nothing(phones, sends, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    monkeypatch.setattr(tasks.fan_out.app.conf, "broker_url", "redis://127.0.0.1:1/0")
     phones.ring("one")
     occurrence = sends.to_everyone()
+
     tasks.fan_out(occurrence.pk, "bulk")
 
-    tasks.ring_for_batches("bulk", 1)
-
     assert Batch.objects.get().state == Batch.State.WAITING
-
-
-def test_a_broker_that_failed_is_left_alone_for_a_while(queues, monkeypatch):
-    asked = []
-
-    def refuse(*args, **options):
-        asked.append(args)
-        raise OperationalError("silent")
-
-    with monkeypatch.context() as silent:
-        silent.setattr(tasks.fan_out, "apply_async", refuse)
-        for _ in range(3):
-            tasks.ring_for_occurrence(1, lane="urgent")
-    assert len(asked) == 1
-
-    monkeypatch.setattr(tasks.doorbell, "_rests_until", 0.0)
-    tasks.ring_for_occurrence(1, lane="urgent")
-    assert queues()["urgent"] == 1
 
 
 def test_upkeep_forgets_tokens_long_dead_and_the_ledger_keeps_what_became_of_them(

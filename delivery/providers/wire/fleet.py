@@ -40,6 +40,7 @@ class Fleet:
         self._on_goaway = on_goaway
         self._backoff = Backoff(policy)
         self._task: asyncio.Task[None] | None = None
+        self._wary = False  # the last to end was cut without a word
 
     @property
     def opening(self) -> bool:
@@ -97,6 +98,7 @@ class Fleet:
             self.links.remove(link)
             self.tally.refused += link.core.refused
             self.tally.pings_lost += link.pings_lost
+            self._wary = link.core.goaway is None and link.core.dead != CLOSED
             if not link.judged and link.core.dead != CLOSED:
                 self.tally.last_failure = reason
                 self._judge(link, now, failed=False)
@@ -142,12 +144,14 @@ class Fleet:
                 link.abort("not connected")
 
     def _short_of_room(self, usable: Sequence[Link]) -> bool:
-        room = sum(link.core.slots for link in usable)
+        # of a full link, what fits is what is in flight: its window may be smaller than its streams
+        room = sum(link.core.in_flight for link in usable)
         return room < self._policy.max_streams and all(link.full for link in usable)
 
     def _link(self, loop: asyncio.AbstractEventLoop) -> Link:
         endpoint = self._endpoint
         core = Connection(endpoint.authority, self._policy, want_headers=self._want_headers)
+        core.wary = self._wary
         tls = Tls(endpoint.ssl, endpoint.server_name or endpoint.host)
         return Link(core, tls, self._keeper, loop)
 

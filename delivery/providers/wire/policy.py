@@ -35,7 +35,7 @@ class Policy:
     fewer it takes several round trips. They are opened one after another, each when those before
     it are full (contract §1.4)."""
     max_streams: int = 4000
-    """Room for so many requests is enough; beyond it no further connection is opened."""
+    """So many requests in flight are enough: with them no further connection is opened."""
     min_connections: int = 0
     """Kept open once the pool has been used, needed or not."""
     max_in_flight: int = 1000

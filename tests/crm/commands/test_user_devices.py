@@ -401,3 +401,10 @@ def test_devices_of_both_vendors_that_register_one_address_at_once_leave_it_one_
         given = at_once(lambda: one(mark, "shared"), kumulos, kumulos)
         assert [g for g in given if isinstance(g, Exception)] == []
         assert DeviceToken.objects.filter(value="shared", state="alive").count() == 1
+
+
+def test_an_address_registered_again_takes_up_no_new_id(phones):
+    first = phones.ring("phone")
+    again = [phones.ring("phone").pk for _ in range(5)]
+    assert {*again} == {first.pk}
+    assert phones.ring("another").pk == first.pk + 1

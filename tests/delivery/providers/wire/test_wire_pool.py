@@ -250,6 +250,23 @@ def test_where_connections_have_streams_in_plenty_few_of_them_are_enough(certifi
         assert pool.stats.opened == 3, "three times 20 are the 60 asked for"
 
 
+def test_streams_that_a_small_window_leaves_no_use_for_are_not_counted_as_room(certificates):
+    def read_late(peer, asked):
+        peer.conn.acknowledge_received_data(len(asked.body), asked.stream)
+        peer.answer(asked)
+
+    def late(peer, asked):
+        peer.later(0.05, read_late, peer, asked)
+
+    limits = {"settings": setting(MAX_CONCURRENT_STREAMS=1000), "acknowledge": False}
+
+    @scenario(certificates, late, server=limits, max_connections=6)
+    async def _(server, pool):
+        while pool.stats.opened < 6:  # four have streams for 4,000, and windows for 64 of these
+            await collect(pool, requests(300, body=b"x" * 4000))
+        assert server.most <= 17
+
+
 def test_connections_in_reserve_are_opened_without_being_asked_for(certificates):
     @scenario(certificates, min_connections=2, ping_idle=0.4)
     async def _(server, pool):
@@ -457,6 +474,23 @@ def test_a_connection_cut_leaves_the_written_uncertain_and_the_rest_is_sent_else
         assert all(got[n].status == 200 for n in got if n not in lost)
         numbers = [asked.number for asked in server.asked]
         assert len(numbers) == len(set(numbers)), "nothing was sent twice"
+
+
+def test_after_a_cut_a_connection_risks_no_more_than_it_has_proved(certificates):
+    def behave(peer, asked):
+        peer.asked = getattr(peer, "asked", 0) + 1
+        if peer.asked == 20:
+            peer.drop()
+        elif peer.asked < 20:
+            peer.answer(asked)
+
+    @scenario(certificates, behave, max_connections=1)
+    async def _(server, pool):
+        got = await collect(pool, requests(400))
+        lost = sum(isinstance(result, Uncertain) for result in got.values())
+        later = len(server.peers) - 1
+        assert later > 5, "the first risked all the server allows, the others less"
+        assert lost <= 100 + later * (1 + 19)
 
 
 def test_last_words_are_read_even_where_the_server_has_already_hung_up(certificates):
