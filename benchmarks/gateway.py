@@ -76,7 +76,7 @@ class Gateway:
             pids = {
                 "web": web,
                 "worker": stack.enter_context(started(programs.worker(), environ)),
-                "tick": stack.enter_context(started(programs.beat(base), environ)),
+                "tick": stack.enter_context(started(programs.beat(), environ)),
                 "postgres": _pid_of(services.postgres),
                 "broker": _pid_of(services.valkey),
             }

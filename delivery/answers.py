@@ -3,7 +3,9 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from time import monotonic
+from time import monotonic, sleep
+
+from django.db import InterfaceError, OperationalError, connection
 
 from delivery import breaker, outcomes
 from delivery.models import Batch
@@ -17,6 +19,13 @@ RECORD_EVERY = 0.5
 
 KEEP_EVERY = 1.0
 """Seconds without a record after which a batch whose provider is silent is shown to be ours."""
+
+
+PATIENCE = 20.0
+"""Seconds answers are kept for a database that takes none: a worker that gave up would have its
+successor send all of them again."""
+
+PAUSE = 0.5
 
 
 class Answers:
@@ -83,11 +92,27 @@ class Answers:
         self._tell()
 
     def _record(self) -> None:
-        if self._final:
-            outcomes.record_outcomes(self._batch.occurrence, self._final, installs=self._installs)
-            self._final = []
-        claims.keep_batch(self._batch)
+        gives_up_at = monotonic() + PATIENCE
+        while not self._recorded():
+            if monotonic() > gives_up_at:
+                raise OperationalError("the ledger took nothing in time")
+            sleep(PAUSE)
         self._recorded_at = monotonic()
+
+    def _recorded(self) -> bool:
+        """Store what is final; False where the database is away, or has no room."""
+        try:
+            claims.keep_batch(self._batch)  # first: it may work where the ledger cannot grow
+            if self._final:
+                outcomes.record_outcomes(
+                    self._batch.occurrence, self._final, installs=self._installs
+                )
+        except (OperationalError, InterfaceError) as fault:
+            log.warning("batch %d waits for the ledger: %s", self._batch.pk, type(fault).__name__)
+            connection.close_if_unusable_or_obsolete()
+            return False
+        self._final = []
+        return True
 
     def _tell(self) -> None:
         log.info(

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import Error, connection
-from django.utils import timezone
 
+from crm import clock
 from crm.models import DeviceToken
 from delivery import breaker, outcomes
 from delivery.answers import Answers
@@ -51,7 +51,7 @@ class Addressee(NamedTuple):
 
 def deliver_next(lane: str) -> bool:
     """Push the lane's next due batch; False where none is waiting."""
-    batch = claims.take_batch(lane, now=timezone.now())
+    batch = claims.take_batch(lane, now=clock.now())
     if batch is None:
         return False
     deliver(batch)
@@ -68,7 +68,7 @@ def deliver(batch: Batch) -> None:
     left = remainder(batch)
     if not left:
         claims.close_batch(batch)
-    elif timezone.now() >= batch.occurrence.expires_at:
+    elif clock.now() >= batch.occurrence.expires_at:
         _expire(batch, left, reason=batch.last_reason)
     elif batch.occurrence.called_off_at is not None:
         _end(batch, left, Delivery.Verdict.CANCELLED, reason=CALLED_OFF)
@@ -78,7 +78,7 @@ def deliver(batch: Batch) -> None:
     elif batch.lost >= MOST_LOST:
         _end(batch, left, Delivery.Verdict.UNCERTAIN, reason="every worker that tried vanished")
         claims.close_batch(batch)
-    elif (rest := breaker.why_not(batch, now=timezone.now())) is not None:
+    elif (rest := breaker.why_not(batch, now=clock.now())) is not None:
         _come_back(batch, left, wait=rest.wait, reason=rest.reason)
     else:
         _send(batch, left)
@@ -207,7 +207,7 @@ def _come_back(
     tried: bool = False,
 ) -> None:
     """Wait for another try, or let the rest expire where that would come too late."""
-    if timezone.now() + wait >= batch.occurrence.expires_at:
+    if clock.now() + wait >= batch.occurrence.expires_at:
         _expire(batch, left, reason=reason)
     else:
         claims.release_batch(batch, wait=wait, reason=reason, tried=tried)

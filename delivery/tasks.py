@@ -10,10 +10,10 @@ from typing import Any
 
 from celery import Task, shared_task
 from django.conf import settings
-from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
 
+from crm import clock
 from crm.commands.accounts import forget_guests
 from crm.commands.sessions import forget_expired_sessions
 from delivery import dispatch, fanout, firings, ledger
@@ -50,7 +50,8 @@ def deliver(lane: str) -> None:
 @shared_task(name="tick")
 def tick() -> None:
     """Find what no message woke: due moments, vanished workers, lost rings."""
-    now = timezone.now()
+    now = clock.now()
+    claims.come_back_to(now)
     claims.free_lost_batches(now=now)
     claims.finish_idle_occurrences()
     waiting = claims.find_waiting(now=now, at_most=FOUND_AT_ONCE)
@@ -63,13 +64,13 @@ def tick() -> None:
 @shared_task(name="welcome_zones")
 def welcome_zones() -> None:
     """Give local sends a firing for zones that were empty when they were asked for."""
-    firings.welcome_zones(now=timezone.now())
+    firings.welcome_zones(now=clock.now())
 
 
 @shared_task(name="upkeep")
 def upkeep() -> None:
     """Make ledger partitions ahead of time, and drop days, sessions and guests past theirs."""
-    now = timezone.now()
+    now = clock.now()
     ledger.keep_partitions(today=now.date())
     forget_expired_sessions(now=now)
     forget_guests(now=now)

@@ -43,7 +43,6 @@ def worker() -> list[str]:
     return [*CELERY, "worker", *size, *quiet]
 
 
-def beat(folder: Path) -> list[str]:
+def beat() -> list[str]:
     """The clock behind the one-second tick."""
-    files = ["--schedule", str(folder / "beat-schedule"), "--pidfile", ""]
-    return [*CELERY, "beat", *files]
+    return [*CELERY, "beat", "--pidfile", ""]

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import MD5
 from django.utils import timezone
 
+from crm import clock
 from crm.models import DeviceToken, Install
 
 RETIRE = """
@@ -55,7 +56,7 @@ def register_token(
     Seen on another install before, it moves here: a re-installed app gets a new install id and
     keeps its token, and two owners would mean two copies of each push (contracts/kumulos §2.1).
     """
-    now = timezone.now()
+    now = clock.now()
     living = ~Q(state=DeviceToken.State.DEAD)
     known = lock_known(install, values=[address.value], own=living)
     [token] = DeviceToken.objects.bulk_create(

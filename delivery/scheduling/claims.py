@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
+from crm import clock
 from delivery.models import Batch, Occurrence
 from delivery.models.notification import Lane
 from delivery.scheduling import series
@@ -94,7 +94,7 @@ def take_batch(lane: str, *, now: datetime) -> Batch | None:
 
 def keep_batch(batch: Batch) -> bool:
     """Prolong the lease of a batch still ours; False when it was lost to another worker."""
-    until = timezone.now() + settings.BATCH_LEASE
+    until = clock.now() + settings.BATCH_LEASE
     return bool(_ours(batch).update(lease_until=until))
 
 
@@ -106,7 +106,7 @@ def release_batch(batch: Batch, *, wait: timedelta, reason: str, tried: bool = F
     return bool(
         _ours(batch).update(
             state=Batch.State.WAITING,
-            next_attempt_at=timezone.now() + wait,
+            next_attempt_at=clock.now() + wait,
             lease_until=None,
             last_reason=reason,
             tries=batch.tries + tried,
@@ -161,6 +161,21 @@ def free_lost_batches(*, now: datetime) -> int:
     return freed
 
 
+def come_back_to(now: datetime) -> None:
+    """Bring near what lies too far ahead since the database's clock was set back.
+
+    A lease is counted from now again, and what was stored in what is now the future is due.
+    """
+    lease = settings.BATCH_LEASE
+    leased = Batch.objects.filter(state=Batch.State.SENDING, lease_until__gt=now + 2 * lease)
+    leased.update(lease_until=now + lease)
+    patience = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT) + lease
+    planning = Occurrence.objects.filter(state=Occurrence.State.PLANNING)
+    planning.filter(lease_until__gt=now + 2 * patience).update(lease_until=now + patience)
+    waiting = Batch.objects.filter(state=Batch.State.WAITING, next_attempt_at__gt=now)
+    waiting.filter(created_at__gt=now + lease).update(next_attempt_at=now)
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Work nobody has been woken for yet."""
@@ -203,5 +218,5 @@ def finish_idle_occurrences() -> int:
 
 def _finish(which: str, *ids: int) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(FINISH.format(which=which), [timezone.now(), *ids])
+        cursor.execute(FINISH.format(which=which), [clock.now(), *ids])
         return int(cursor.rowcount)

@@ -89,7 +89,10 @@ def table() -> str:
     by_name = sorted(measured, key=attrgetter("scenario"))
     rows = [HEAD, *(_row(name, list(of)) for name, of in groupby(by_name, attrgetter("scenario")))]
     widths = [max(len(row[n]) for row in rows) for n in range(len(HEAD))]
-    lines = ["| " + " | ".join(w.ljust(n) for w, n in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(w.ljust(n) for w, n in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
     lines.insert(1, "|" + "|".join("-" * (n + 2) for n in widths) + "|")
     return "\n".join(lines)
 
@@ -109,7 +112,7 @@ def _row(name: str, of: list[Recovery]) -> tuple[str, ...]:
 
 def _times(seconds: list[float]) -> str:
     if not seconds:
-        return "–"
+        return "-"
     middle = f"{median(seconds):.1f}"
     return middle if len(seconds) == 1 else f"{middle} ({max(seconds):.1f})"
 

@@ -90,16 +90,12 @@ class Stack:
     forget what was committed last when they are killed.
     """
 
-    def __init__(
-        self, base: Path, shim: Shimmed | None = None, *, careless: bool = True
-    ) -> None:
+    def __init__(self, base: Path, shim: Shimmed | None = None, *, careless: bool = True) -> None:
         self.base = base
         self.shim = shim
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.services = Services(
-            base / "engines", ephemeral=True, careless=careless, environ={}
-        )
+        self.services = Services(base / "engines", ephemeral=True, careless=careless, environ={})
         self.simulator = launch.start(base / "simulator")
         self.control = self.simulator.control
         self.environ: dict[str, str] = {}
@@ -116,7 +112,7 @@ class Stack:
         self.environ.pop("PGPORT", None)
         subprocess.run(programs.migrate(), check=True, cwd=ROOT, env=self.environ)
         self.run("web", programs.web(self.port))
-        self.run("beat", programs.beat(self.base))
+        self.run("beat", programs.beat())
         self.start_worker()
         self.app = self.new_app()
         wait_until("ready", lambda: self.call("GET", "/readyz", keys=None).status == 200)
@@ -143,7 +139,11 @@ class Stack:
     def pids(self) -> Mapping[str, int]:
         """Give the leading process of everything that runs, engines included."""
         ours = {name: child.pid for name, child in self._children.items()}
-        return {**ours, "postgres": self.engine_pid("postgres"), "valkey": self.engine_pid("valkey")}
+        return {
+            **ours,
+            "postgres": self.engine_pid("postgres"),
+            "valkey": self.engine_pid("valkey"),
+        }
 
     def kill(self, name: str) -> None:
         """End a process and all its children at once, as the kernel would for want of memory."""

@@ -8,7 +8,6 @@ import os
 
 import pytest
 
-
 pytestmark = pytest.mark.chaos
 
 LONG = os.environ.get("CHAOS") == "long"
