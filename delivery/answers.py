@@ -109,7 +109,8 @@ class Answers:
                 )
         except (OperationalError, InterfaceError) as fault:
             log.warning("batch %d waits for the ledger: %s", self._batch.pk, type(fault).__name__)
-            connection.close_if_unusable_or_obsolete()
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
             return False
         self._final = []
         return True
