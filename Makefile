@@ -1,6 +1,6 @@
 PYTHON ?= python3
 DEVSTACK = @exec $(PYTHON) devstack/bootstrap.py
-.PHONY: help run test check bench demo reset chaos fuzz
+.PHONY: help run test check bench demo reset chaos soak fuzz
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,9 @@ demo:  ## broadcast to simulated phones and check every count
 	$(DEVSTACK) demo $(ARGS)
 reset:  ## drop the development data in .dev/
 	$(DEVSTACK) reset $(ARGS)
-chaos:  ## the fault suite at full length
+chaos:  ## the fault suite at full length (CHAOS_SEED=, CHAOS_ROUNDS= kills)
 	$(DEVSTACK) chaos $(ARGS)
+soak:  ## mixed load with faults for MINUTES (30), then everything counted
+	$(DEVSTACK) soak $(ARGS)
 fuzz:  ## every route with thousands of made-up calls (FUZZ_EXAMPLES= for each)
 	$(DEVSTACK) fuzz $(ARGS)

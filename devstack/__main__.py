@@ -35,6 +35,11 @@ def chaos(arguments: list[str]) -> int:
     become(["-m", "pytest", "-m", "chaos", *arguments])
 
 
+def soak(arguments: list[str]) -> int:
+    """Run a mixed load with faults for a while and count everything."""
+    become(["-m", "tests.chaos.soak", *arguments])
+
+
 def fuzz(arguments: list[str]) -> int:
     """Try every route of the OpenAPI document with thousands of made-up calls."""
     os.environ.setdefault("FUZZ_EXAMPLES", "400")
@@ -88,6 +93,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "bench": bench,
     "demo": demo,
     "chaos": chaos,
+    "soak": soak,
     "fuzz": fuzz,
     "manage": manage,
     "reset": drop,
