@@ -97,7 +97,9 @@ def losses(stack: Stack, load: Load) -> Iterator[str]:
     with stack.database() as database:
         [sums] = database.execute(f"SELECT {counters} FROM delivery_occurrence").fetchall()
         rows = dict(
-            database.execute("SELECT verdict, count(*) FROM delivery_delivery GROUP BY 1").fetchall()
+            database.execute(
+                "SELECT verdict, count(*) FROM delivery_delivery GROUP BY 1"
+            ).fetchall()
         )
         unequal = database.execute(UNEQUAL).fetchall()
     targeted, replayed, *counted = sums
