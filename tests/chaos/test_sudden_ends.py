@@ -17,7 +17,7 @@ from tests.chaos.victims import KINDS, kill_one
 pytestmark = pytest.mark.chaos
 
 SEED = int(os.environ.get("CHAOS_SEED") or time.time_ns() % 1_000_000)
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS") or (100 if LONG else 3))
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS") or (100 if LONG else 2))
 PUSHES = 2 * IN_FLIGHT
 
 
