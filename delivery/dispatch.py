@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import Error
-from django.utils import timezone
 
+from crm import clock
 from crm.models import DeviceToken
 from delivery import breaker, leftovers, outcomes, pacing
 from delivery.answers import Answers, Asked
@@ -56,7 +56,7 @@ class Addressee(NamedTuple):
 
 def deliver_next(queue: str) -> bool:
     """Push a queue's next due batch; False where none is waiting."""
-    batch = claims.take_next(queue, now=timezone.now())
+    batch = claims.take_next(queue, now=clock.now())
     if batch is None:
         return False
     deliver(batch)
@@ -73,7 +73,7 @@ def deliver(batch: Batch) -> None:
     left = remainder(batch)
     if not left:
         claims.close_batch(batch)
-    elif timezone.now() >= batch.occurrence.expires_at:
+    elif clock.now() >= batch.occurrence.expires_at:
         _expire(batch, left, reason=batch.last_reason)
     elif batch.occurrence.called_off_at is not None:
         _end(batch, left, Delivery.Verdict.CANCELLED, reason=CALLED_OFF)
@@ -83,7 +83,7 @@ def deliver(batch: Batch) -> None:
     elif batch.lost >= MOST_LOST:
         _end(batch, left, Delivery.Verdict.UNCERTAIN, reason="every worker that tried vanished")
         claims.close_batch(batch)
-    elif isinstance(leave := breaker.admit(batch, now=timezone.now()), Rest):
+    elif isinstance(leave := breaker.admit(batch, now=clock.now()), Rest):
         waits = Part(_ids(left), wait=leave.wait, reason=leave.reason, breaker=leave.breaker)
         _put_back(batch, left, [waits])
     elif (wait := pacing.wait_for_turn(batch, pushes=leave.most(len(left)))) is not None:
@@ -236,7 +236,7 @@ def opened(credential: ProviderCredential) -> Credentials:
 
 def _put_back(batch: Batch, left: Sequence[Addressee], parts: Sequence[Part]) -> None:
     """Have what is left wait for another try, or expire where that would come too late."""
-    now, expires = timezone.now(), batch.occurrence.expires_at
+    now, expires = clock.now(), batch.occurrence.expires_at
     late = [p for p in parts if p.breaker is None and now + p.wait >= expires]
     for part in late:
         ids = set(part.token_ids)

@@ -7,8 +7,8 @@ a tick, a doubled one finds nothing to do.
 from time import monotonic
 
 from celery import shared_task
-from django.utils import timezone
 
+from crm import clock
 from crm.commands.accounts import forget_guests
 from crm.commands.sessions import forget_expired_sessions
 from crm.commands.token_health import forget_retired_tokens
@@ -67,7 +67,8 @@ def _urgent_waits(*, behind: str) -> bool:
 @shared_task(name="tick")
 def tick() -> None:
     """Find what no message woke: due moments, vanished workers, lost rings."""
-    now = timezone.now()
+    now = clock.now()
+    claims.come_back_to(now)
     claims.free_lost_batches(now=now)
     claims.finish_idle_occurrences()
     waiting = claims.find_waiting(now=now, at_most=FOUND_AT_ONCE)
@@ -80,13 +81,13 @@ def tick() -> None:
 @shared_task(name="welcome_zones")
 def welcome_zones() -> None:
     """Give local sends a firing for zones that were empty when they were asked for."""
-    firings.welcome_zones(now=timezone.now())
+    firings.welcome_zones(now=clock.now())
 
 
 @shared_task(name="upkeep")
 def upkeep() -> None:
     """Make ledger partitions ahead of time, and drop what is past its own time."""
-    now = timezone.now()
+    now = clock.now()
     ledger.keep_partitions(today=now.date())
     ledger.forget_batches(today=now.date())
     forget_expired_sessions(now=now)

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
+from crm import clock
 from crm.errors import Invalid
 from crm.models import App, User
 from delivery import tasks
@@ -51,7 +51,7 @@ def send_notification(ask: SendNotification) -> Notification:
     caller's own transaction several are stored together or not at all, and rung for after it.
     """
     refuse_unfit(ask.message)
-    return _accept(ask, now=timezone.now())
+    return _accept(ask, now=clock.now())
 
 
 @transaction.atomic
@@ -61,7 +61,7 @@ def send_reachable(asks: Sequence[SendNotification]) -> list[Notification]:
     Raises `NobodyReached` where none of them does, and `Invalid` where a message fits no provider,
     whoever it would reach.
     """
-    now = timezone.now()
+    now = clock.now()
     for ask in asks:
         refuse_unfit(ask.message)
     found = [ask for ask in asks if reaches_anybody(ask.audience, app_id=ask.app.pk, now=now)]

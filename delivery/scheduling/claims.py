@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
+from crm import clock
 from delivery.models import Batch, Occurrence
 from delivery.models.notification import Lane
 from delivery.scheduling import series
@@ -69,7 +69,7 @@ def _take(occurrence_id: int, *, now: datetime) -> bool:
 def put_off_planning(occurrence_id: int) -> bool:
     """Let go of an occurrence planned in part, for whoever looks next; False where all is."""
     planning = Occurrence.objects.filter(pk=occurrence_id, state=Occurrence.State.PLANNING)
-    return bool(planning.update(lease_until=timezone.now()))
+    return bool(planning.update(lease_until=clock.now()))
 
 
 def give_up_planning(occurrence_id: int) -> None:
@@ -153,7 +153,7 @@ def take_batch(lane: str, *, now: datetime) -> Batch | None:
 
 def keep_batch(batch: Batch) -> bool:
     """Prolong the lease of a batch still ours; False when it was lost to another worker."""
-    until = timezone.now() + settings.BATCH_LEASE
+    until = clock.now() + settings.BATCH_LEASE
     return bool(ours(batch).update(lease_until=until))
 
 
@@ -214,6 +214,21 @@ def free_lost_batches(*, now: datetime) -> int:
     return freed
 
 
+def come_back_to(now: datetime) -> None:
+    """Bring near what lies too far ahead since the database's clock was set back.
+
+    A lease is counted from now again, and what was stored in what is now the future is due.
+    """
+    lease = settings.BATCH_LEASE
+    leased = Batch.objects.filter(state=Batch.State.SENDING, lease_until__gt=now + 2 * lease)
+    leased.update(lease_until=now + lease)
+    patience = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT) + lease
+    planning = Occurrence.objects.filter(state=Occurrence.State.PLANNING)
+    planning.filter(lease_until__gt=now + 2 * patience).update(lease_until=now + patience)
+    waiting = Batch.objects.filter(state=Batch.State.WAITING, next_attempt_at__gt=now)
+    waiting.filter(created_at__gt=now + lease).update(next_attempt_at=now)
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Work nobody has been woken for yet."""
@@ -256,5 +271,5 @@ def finish_idle_occurrences() -> int:
 
 def _finish(which: str, *ids: int) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(FINISH.format(which=which), [timezone.now(), *ids])
+        cursor.execute(FINISH.format(which=which), [clock.now(), *ids])
         return int(cursor.rowcount)
