@@ -68,7 +68,7 @@ class Gateway:
             pids = {
                 "web": web,
                 "worker": stack.enter_context(started(programs.worker(), environ)),
-                "tick": stack.enter_context(started(programs.beat(engines.base), environ)),
+                "tick": stack.enter_context(started(programs.beat(), environ)),
                 **engines.pids,
             }
             gateway = cls(port=port, pids=pids, engines=engines)

@@ -4,9 +4,9 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, sleep
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from crm.commands.token_health import learn_environment
 from delivery import outcomes, pacing
@@ -24,6 +24,12 @@ RECORD_EVERY = 0.5
 
 KEEP_EVERY = 1.0
 """Seconds without a record after which a batch whose provider is silent is shown to be ours."""
+
+PATIENCE = 20.0
+"""Seconds answers are kept for a database that takes none: a worker that gave up would have its
+successor send all of them again."""
+
+PAUSE = 0.5
 
 ACCEPTED = Verdict.ACCEPTED
 
@@ -155,8 +161,23 @@ class Answers:
         return stray, [o for o in self._doubtful if o.token_id not in away]
 
     def _record(self) -> None:
-        self._store()
-        self._keep()
+        gives_up_at = monotonic() + PATIENCE
+        while not self._recorded():
+            if monotonic() > gives_up_at:
+                raise OperationalError("the ledger took nothing in time")
+            sleep(PAUSE)
+
+    def _recorded(self) -> bool:
+        """Store what is final; False where the database is away, or has no room."""
+        try:
+            self._keep()  # first: it may work where the ledger cannot grow
+            self._store()
+        except (OperationalError, InterfaceError) as fault:
+            log.warning("batch %d waits for the ledger: %s", self._batch.pk, type(fault).__name__)
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
+            return False
+        return True
 
     def _keep(self) -> None:
         claims.keep_batch(self._batch)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from crm import clock
 from crm.commands.token_health import revive_tokens
 from delivery.models import Batch, Breaker, ProviderCredential
 from delivery.providers.contract import Outcome
@@ -101,7 +101,7 @@ def hand_back(leave: Leave) -> None:
         mine = Breaker.objects.filter(
             pk=leave.breaker.pk, state=State.PROBING, next_probe_at=leave.breaker.next_probe_at
         )
-        mine.update(state=State.OPEN, next_probe_at=timezone.now())
+        mine.update(state=State.OPEN, next_probe_at=clock.now())
 
 
 def breaker_of(batch: Batch) -> QuerySet[Breaker]:
@@ -134,7 +134,7 @@ def open_breaker(batch: Batch, breaker: Breaker, *, fault: Outcome) -> bool:
     it doubles with each failed probe. The operator is told once, not at each probe. Tokens believed
     dead meanwhile are still to be restored.
     """
-    now, opens = timezone.now(), breaker.state == State.CLOSED
+    now, opens = clock.now(), breaker.state == State.CLOSED
     if opens and not _still_stored(batch):
         return False
     breaker.failed_probes = 0 if opens else min(breaker.failed_probes + 1, 16)
@@ -189,7 +189,7 @@ def close_breakers(breakers: QuerySet[Breaker], *, forget: bool = False) -> int:
         doubtful = found if forget else shut
         revive_tokens([token_id for breaker in doubtful for token_id in breaker.doubted])
         held = Batch.objects.filter(breaker__in=shut, state=Batch.State.WAITING)
-        held.update(next_attempt_at=timezone.now())
+        held.update(next_attempt_at=clock.now())
     for breaker in shut:
         log.warning("%s closes", breaker)
     return len(shut)

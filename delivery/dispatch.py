@@ -5,16 +5,15 @@ import random
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import Error, connection
-from django.utils import timezone
+from django.db import Error
 
+from crm import clock
 from crm.models import DeviceToken
 from delivery import breaker, leftovers, outcomes, pacing
 from delivery.answers import Answers, Asked
-from delivery.arrays import numbers
 from delivery.backoff import backoff
 from delivery.breaker import Leave, Rest
 from delivery.message import named, read_message
@@ -32,6 +31,7 @@ from delivery.providers.contract import (
 from delivery.providers.registry import registry
 from delivery.scheduling import claims
 from delivery.scheduling.division import Part, divide_batch
+from delivery.statement import fetch_rows
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Addressee(NamedTuple):
 
 def deliver_next(queue: str) -> bool:
     """Push a queue's next due batch; False where none is waiting."""
-    batch = claims.take_next(queue, now=timezone.now())
+    batch = claims.take_next(queue, now=clock.now())
     if batch is None:
         return False
     deliver(batch)
@@ -73,7 +73,7 @@ def deliver(batch: Batch) -> None:
     left = remainder(batch)
     if not left:
         claims.close_batch(batch)
-    elif timezone.now() >= batch.occurrence.expires_at:
+    elif clock.now() >= batch.occurrence.expires_at:
         _expire(batch, left, reason=batch.last_reason)
     elif batch.occurrence.called_off_at is not None:
         _end(batch, left, Delivery.Verdict.CANCELLED, reason=CALLED_OFF)
@@ -83,7 +83,7 @@ def deliver(batch: Batch) -> None:
     elif batch.lost >= MOST_LOST:
         _end(batch, left, Delivery.Verdict.UNCERTAIN, reason="every worker that tried vanished")
         claims.close_batch(batch)
-    elif isinstance(leave := breaker.admit(batch, now=timezone.now()), Rest):
+    elif isinstance(leave := breaker.admit(batch, now=clock.now()), Rest):
         waits = Part(_ids(left), wait=leave.wait, reason=leave.reason, breaker=leave.breaker)
         _put_back(batch, left, [waits])
     elif (wait := pacing.wait_for_turn(batch, pushes=leave.most(len(left)))) is not None:
@@ -93,36 +93,30 @@ def deliver(batch: Batch) -> None:
         _send(batch, left, leave)
 
 
-# Both tables are asked for a batch's own keys and nothing else. Joined without that, the planner
-# hashes all the occurrence has in the ledger, for every batch again.
+# Key by key, whatever the planner knows of the tables: hashed, the ledger of a whole occurrence
+# would be read for every batch again. It has nothing of a batch taken up for the first time.
 REMAINDER = """
-WITH settled AS MATERIALIZED (
-    SELECT token_id FROM delivery_delivery
-     WHERE day = %(day)s AND occurrence_id = %(occurrence)s AND token_id = ANY(%(ids)s::int[])
-       AND %(begun)s
-), known AS MATERIALIZED (
-    SELECT id, value, install_id, state, environment, environment_known
-      FROM crm_devicetoken WHERE id = ANY(%(ids)s::int[])
-)
 SELECT wanted.id, coalesce(known.value, ''), known.install_id, coalesce(known.state, 'dead'),
        known.environment, known.environment_known
-  FROM unnest(%(ids)s::int[]) AS wanted (id) LEFT JOIN known ON known.id = wanted.id
- WHERE wanted.id NOT IN (SELECT token_id FROM settled)
+  FROM (SELECT unnest(token_ids) AS id FROM delivery_batch WHERE id = %(batch)s) wanted
+  LEFT JOIN crm_devicetoken known ON known.id = wanted.id
+ WHERE NOT (%(begun)s AND EXISTS (
+       SELECT FROM delivery_delivery settled
+        WHERE settled.day = %(day)s AND settled.occurrence_id = %(occurrence)s
+          AND settled.token_id = wanted.id))
  ORDER BY wanted.id
 """
 
 
 def remainder(batch: Batch) -> Sequence[Addressee]:
     """Give the tokens of a batch the ledger has no outcome for yet, in key order."""
-    known: dict[str, Any] = {
+    which = {
+        "batch": batch.pk,
+        "begun": batch.attempts > 1,
         "day": batch.occurrence.ledger_day,
         "occurrence": batch.occurrence_id,
-        "ids": numbers(batch.token_ids),
-        "begun": batch.attempts > 1,  # of a batch taken up for the first time it has none
     }
-    with connection.cursor() as cursor:
-        cursor.execute(REMAINDER, known)
-        return [Addressee(*row) for row in cursor.fetchall()]
+    return [Addressee(*row) for row in fetch_rows(REMAINDER, which)]
 
 
 def _send(batch: Batch, left: Sequence[Addressee], leave: Leave) -> None:
@@ -242,7 +236,7 @@ def opened(credential: ProviderCredential) -> Credentials:
 
 def _put_back(batch: Batch, left: Sequence[Addressee], parts: Sequence[Part]) -> None:
     """Have what is left wait for another try, or expire where that would come too late."""
-    now, expires = timezone.now(), batch.occurrence.expires_at
+    now, expires = clock.now(), batch.occurrence.expires_at
     late = [p for p in parts if p.breaker is None and now + p.wait >= expires]
     for part in late:
         ids = set(part.token_ids)

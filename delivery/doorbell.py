@@ -68,6 +68,13 @@ class Doorbell:
                 rings = (message_for(task, args, lane=lane) for _ in range(missing))
                 self._tell("LPUSH", lane, *rings)
 
+    def waiting(self, lane: str) -> int:
+        """Give how many messages wait in a queue; none where the broker does not say."""
+        with self._unless_it_rests() as rests:
+            if not rests:
+                return self._tell("LLEN", lane)
+        return 0
+
     @contextmanager
     def _unless_it_rests(self) -> Iterator[bool]:
         try:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
 
-from django.utils import timezone
-
+from crm import clock
 from delivery.breaker import (
     Leave,
     State,
@@ -83,7 +82,7 @@ def _judge(batch: Batch, breaker: Breaker, evidence: Evidence) -> Finding:
         opened = open_breaker(batch, breaker, fault=fault)
         return Finding(_put_off(evidence), breaker if opened else None)
     if evidence.works:
-        breaker.doubted, breaker.worked_at = [], timezone.now()
+        breaker.doubted, breaker.worked_at = [], clock.now()
     if breaker.pk is not None:
         breaker.save(update_fields=["doubted", "worked_at"])
     return Finding(_believe(evidence))
@@ -136,7 +135,7 @@ def _vouched(batch: Batch, evidence: Evidence) -> bool:
 
 def note_health(batch: Batch, leave: Leave, evidence: Evidence) -> None:
     """Write down that a credential works: now and then, and where there was doubt."""
-    now, known = timezone.now(), leave.breaker
+    now, known = clock.now(), leave.breaker
     if not evidence.works:
         return
     if known is None:

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import F
-from django.utils import timezone
 
+from crm import clock
 from delivery.audience import Audience
 from delivery.models import Notification, Occurrence
 from delivery.scheduling.claims import (
@@ -88,13 +88,13 @@ def plan_batches(occurrence_id: int) -> Iterator[int]:
     sending starts with the first page. Safe to run twice: one planner holds the lease.
     An in-app message goes straight into the inboxes of its users, and yields nothing.
     """
-    occurrence = take_occurrence(occurrence_id, now=timezone.now())
+    occurrence = take_occurrence(occurrence_id, now=clock.now())
     if occurrence is None:
         return
     try:
         yield from _plan_pages(occurrence)
     except Exception:
-        if timezone.now() < occurrence.expires_at:
+        if clock.now() < occurrence.expires_at:
             raise  # the lease ends, and planning goes on at the cursor: in time it may succeed
         log.exception("occurrence %d was never planned to its end", occurrence.pk)
         give_up_planning(occurrence.pk)
@@ -112,7 +112,7 @@ def put_off(occurrence_id: int) -> bool:
 
 
 def _plan_pages(occurrence: Occurrence) -> Iterator[int]:
-    query, walks = audience_of(occurrence, now=timezone.now()), _is_walk(occurrence)
+    query, walks = audience_of(occurrence, now=clock.now()), _is_walk(occurrence)
     while (page := _plan_page(occurrence, query, first_of_many=not walks)) is not None:
         if page.stored and occurrence.notification.kind == Notification.Kind.PUSH:
             yield page.stored
@@ -150,7 +150,7 @@ def _keep(occurrence: Occurrence, query: Query) -> Query:
     """Look the rest of an audience up once, and give the query for what was found."""
     sql, params = query
     patience = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)
-    Occurrence.objects.filter(pk=occurrence.pk).update(lease_until=timezone.now() + patience)
+    Occurrence.objects.filter(pk=occurrence.pk).update(lease_until=clock.now() + patience)
     with transaction.atomic(), connection.cursor() as cursor:
         _make_room(cursor)
         cursor.execute(f"DROP TABLE IF EXISTS {KEPT}")  # another's, of this connection
@@ -220,7 +220,7 @@ def _advance(occurrence: Occurrence, page: Page, *, targeted: int, accepted: int
     over = page.people < settings.PLAN_PAGE
     occurrence.cursor = page.last or occurrence.cursor
     occurrence.state = Occurrence.State.SENDING if over else Occurrence.State.PLANNING
-    occurrence.lease_until = None if over else timezone.now() + settings.BATCH_LEASE
+    occurrence.lease_until = None if over else clock.now() + settings.BATCH_LEASE
     Occurrence.objects.filter(pk=occurrence.pk).update(
         cursor=occurrence.cursor,
         state=occurrence.state,

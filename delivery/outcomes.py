@@ -7,8 +7,8 @@ from operator import attrgetter
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.utils import timezone
 
+from crm import clock
 from crm.commands.token_health import Death, retire_tokens
 from delivery.arrays import numbers, texts
 from delivery.models import Delivery, Occurrence
@@ -91,7 +91,7 @@ def record_endings(
     facts = {
         "day": occurrence.ledger_day,
         "occurrence": occurrence.pk,
-        "at": timezone.now(),
+        "at": clock.now(),
         "token_ids": numbers(token_ids),
         "install_ids": numbers(install_ids),
         "verdicts": _column(verdicts, usual="accepted"),

@@ -7,8 +7,8 @@ a tick, a doubled one finds nothing to do.
 from time import monotonic
 
 from celery import shared_task
-from django.utils import timezone
 
+from crm import clock
 from crm.commands.accounts import forget_guests
 from crm.commands.sessions import forget_expired_sessions
 from crm.commands.token_health import forget_retired_tokens
@@ -24,6 +24,9 @@ FOUND_AT_ONCE = 100
 
 PLANNING = "planning"
 """The queue of what is to be planned and is not urgent: ahead of bulk work, as it is short."""
+
+TURN = 0.25
+"""Seconds a worker pushes batch after batch before others that rang in its queue have a turn."""
 
 PLAN_FOR = 2.0
 """Seconds a worker plans one broadcast before it lets others have a turn."""
@@ -46,15 +49,26 @@ def fan_out(occurrence_id: int, lane: str) -> None:
 
 @shared_task(name="deliver")
 def deliver(queue: str) -> None:
-    """Push a queue's next batch and ring for another; urgent work never waits for more than one."""
-    if dispatch.deliver_next(queue):
-        doorbell.ring(deliver, (queue,), lane=queue)
+    """Push a queue's due batches for a turn and ring for the rest.
+
+    A message costs as much as some hundred pushes. Urgent work still waits for one batch at most.
+    """
+    began_at = monotonic()
+    while dispatch.deliver_next(queue):
+        if monotonic() - began_at >= TURN or _urgent_waits(behind=queue):
+            doorbell.ring(deliver, (queue,), lane=queue)
+            return
+
+
+def _urgent_waits(*, behind: str) -> bool:
+    return behind != Lane.URGENT.queue and doorbell.waiting(Lane.URGENT.queue) > 0
 
 
 @shared_task(name="tick")
 def tick() -> None:
     """Find what no message woke: due moments, vanished workers, lost rings."""
-    now = timezone.now()
+    now = clock.now()
+    claims.come_back_to(now)
     claims.free_lost_batches(now=now)
     claims.finish_idle_occurrences()
     waiting = claims.find_waiting(now=now, at_most=FOUND_AT_ONCE)
@@ -67,14 +81,15 @@ def tick() -> None:
 @shared_task(name="welcome_zones")
 def welcome_zones() -> None:
     """Give local sends a firing for zones that were empty when they were asked for."""
-    firings.welcome_zones(now=timezone.now())
+    firings.welcome_zones(now=clock.now())
 
 
 @shared_task(name="upkeep")
 def upkeep() -> None:
     """Make ledger partitions ahead of time, and drop what is past its own time."""
-    now = timezone.now()
+    now = clock.now()
     ledger.keep_partitions(today=now.date())
+    ledger.forget_batches(today=now.date())
     forget_expired_sessions(now=now)
     forget_guests(now=now)
     forget_retired_tokens(now=now)

@@ -37,6 +37,11 @@ def chaos(arguments: list[str]) -> int:
     become(["-m", "pytest", "-m", "chaos", *arguments])
 
 
+def soak(arguments: list[str]) -> int:
+    """Run a mixed load with faults for a while and count everything."""
+    become(["-m", "tests.chaos.soak", *arguments])
+
+
 def faults(arguments: list[str]) -> int:
     """Send under each fault of a provider, beside the shipped libraries."""
     become(["-m", "benchmarks.faults", *arguments])
@@ -95,6 +100,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "bench": bench,
     "demo": demo,
     "chaos": chaos,
+    "soak": soak,
     "faults": faults,
     "fuzz": fuzz,
     "manage": manage,

@@ -44,7 +44,6 @@ def worker(processes: int = PROCESSES) -> list[str]:
     return [*CELERY, "worker", *size, *quiet]
 
 
-def beat(folder: Path) -> list[str]:
+def beat() -> list[str]:
     """The clock behind the one-second tick."""
-    files = ["--schedule", str(folder / "beat-schedule"), "--pidfile", ""]
-    return [*CELERY, "beat", *files]
+    return [*CELERY, "beat", "--pidfile", ""]

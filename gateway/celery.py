@@ -9,6 +9,7 @@ from celery.signals import beat_init, setup_logging, task_prerun, worker_init
 from django.conf import settings
 from kombu import Queue
 
+from gateway.beat import hear
 from gateway.env import one_clear_line
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
@@ -21,15 +22,12 @@ QUEUES = ("urgent", "planning", "bulk")
 app = Celery("gateway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_queues = [Queue(name, routing_key=name) for name in QUEUES]
+app.conf.beat_scheduler = "gateway.beat:Beats"
 app.conf.beat_schedule = {
-    # expires: ticks missed while no worker ran are of no use later
-    "tick": {"task": "tick", "schedule": 1.0, "options": {"queue": "urgent", "expires": 5}},
-    "welcome_zones": {
-        "task": "welcome_zones",
-        "schedule": 5.0,
-        "options": {"queue": "urgent", "expires": 5},
-    },
-    "upkeep": {"task": "upkeep", "schedule": 600.0, "options": {"queue": "bulk", "expires": 300}},
+    # by the names of the tasks: whoever begins one tells the beat that it was heard
+    "tick": {"task": "tick", "schedule": 1.0, "options": {"queue": "urgent"}},
+    "welcome_zones": {"task": "welcome_zones", "schedule": 5.0, "options": {"queue": "urgent"}},
+    "upkeep": {"task": "upkeep", "schedule": 600.0, "options": {"queue": "bulk"}},
 }
 app.autodiscover_tasks(["delivery"])
 
@@ -40,12 +38,6 @@ def insist_on_a_key(**_: Any) -> None:
     """Stop at once where SECRET_KEY is missing, not with the first thing to unseal."""
     with one_clear_line():
         settings.SECRET_KEY  # noqa: B018 - reading it is the question
-
-
-@beat_init.connect
-def begin_with_upkeep(**_: Any) -> None:
-    """Have the ledger's partitions made before they are needed, not ten minutes after the start."""
-    app.send_task("upkeep", queue="bulk", expires=300)
 
 
 @setup_logging.connect
@@ -59,6 +51,13 @@ def drop_dead_connections(**_: Any) -> None:
     from django.db import close_old_connections  # noqa: PLC0415 - settings are read by then
 
     close_old_connections()
+
+
+@task_prerun.connect
+def answer_the_beat(task: Any, **_: Any) -> None:
+    """Have the beat ring on: somebody hears it."""
+    if task.name in app.conf.beat_schedule:
+        hear(task.name)
 
 
 @worker_init.connect

@@ -10,12 +10,12 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from redis import Redis
 
+from crm import clock
 from gateway import progress
 
 STALLED_AFTER = timedelta(seconds=60)
@@ -109,7 +109,7 @@ def check_broker() -> None:
 
 def check_progress() -> None:
     """Look for due work nobody has taken up for too long."""
-    waited = progress.stalled_for(timezone.now())
+    waited = progress.stalled_for(clock.now())
     if waited > STALLED_AFTER:
         raise Unready(f"due work has waited {waited.total_seconds():.0f} s and nobody is at it")
 
@@ -165,7 +165,7 @@ class Rows(Collector):
         age = GaugeMetricFamily(
             "gateway_batches_oldest_seconds", "How long the oldest waits.", labels=["lane"]
         )
-        for lane, waiting in progress.waiting_batches(timezone.now()).items():
+        for lane, waiting in progress.waiting_batches(clock.now()).items():
             count.add_metric([lane], waiting.count)
             age.add_metric([lane], waiting.oldest.total_seconds())
         yield count

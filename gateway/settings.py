@@ -135,7 +135,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
     "queue_order_strategy": "priority",  # always look in `urgent` first
-    "socket_connect_timeout": 1,  # a caller never waits long for the doorbell
+    "socket_connect_timeout": 1,  # whoever rings has `delivery.doorbell.PATIENCE`
     "socket_timeout": 3,
 }
 CELERY_TASK_PUBLISH_RETRY = False  # tick finds what no message woke

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import MD5
 from django.utils import timezone
 
+from crm import clock
 from crm.models import DeviceToken, Install
 
 # in one order, too; two callers with the same new address wait for each other
@@ -47,7 +48,7 @@ def register_token(
     keeps its token, and two owners would mean two copies of each push (contracts/kumulos §2.1).
     Where the device does not say its environment, it is what pushes to the address have shown.
     """
-    now = timezone.now()
+    now = clock.now()
     living = ~Q(state=DeviceToken.State.DEAD)
     known = lock_known(install, values=[address.value], own=living)
     address = _as_learned(address, known)

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
+from crm import clock
 from crm.errors import Conflict, Invalid, NotFound
 from crm.models import App
 from delivery.commands.send import SendNotification, asked, refuse_unfit, ring_once_safe
@@ -34,7 +34,7 @@ def cancel_notification(
     Pushes a worker has in hand still go out: each batch ends as sent or as cancelled. Raises
     `NotFound` for an id not of this app, `Conflict` where nothing is left to cancel.
     """
-    notification, now = _locked(app, notification_id, kind=kind), timezone.now()
+    notification, now = _locked(app, notification_id, kind=kind), clock.now()
     called_off = _call_off(notification, now=now)
     if not (call_off_rest(notification, now=now) or called_off):
         raise Conflict("The notification has already been sent or cancelled.")
@@ -43,14 +43,14 @@ def cancel_notification(
 @transaction.atomic
 def pause_sending(*, app: App, notification_id: int) -> None:
     """Hold up what is under way; raises `NotFound`, and `Conflict` where nothing is."""
-    if not hold(_locked(app, notification_id), now=timezone.now()):
+    if not hold(_locked(app, notification_id), now=clock.now()):
         raise Conflict("Nothing of the notification is under way.")
 
 
 @transaction.atomic
 def resume_sending(*, app: App, notification_id: int) -> None:
     """Let what was held up go on; raises `NotFound`, and `Conflict` where nothing was."""
-    if not let_go(_locked(app, notification_id), now=timezone.now()):
+    if not let_go(_locked(app, notification_id), now=clock.now()):
         raise Conflict("Nothing of the notification is paused.")
 
 
@@ -62,7 +62,7 @@ def edit_notification(ask: SendNotification, *, notification_id: int) -> Notific
     `Conflict` where a firing has begun or it was cancelled.
     """
     refuse_unfit(ask.message)
-    now = timezone.now()
+    now = clock.now()
     columns = asked(ask, now=now)
     notification = _locked(ask.app, notification_id, kind=columns["kind"])
     # a planner that would take one just now waits for this transaction, and finds nothing due
@@ -112,7 +112,7 @@ def revise_notification(revision: Revision) -> Notification:
         refuse_unfit(revision.message)
     notification = _locked(revision.app, revision.notification_id, source=revision.source)
     _refuse_local(notification, revision)
-    now = timezone.now()  # later than whatever the lock waited for
+    now = clock.now()  # later than whatever the lock waited for
     # a planner that would take one just now waits for this transaction, and finds another
     unfinished = notification.occurrences.filter(state__in=[State.DUE, *UNDER_WAY])
     runs = list(unfinished.select_for_update().order_by("pk"))
@@ -139,7 +139,7 @@ def withdraw_notification(*, app: App, notification_id: int, source: Notificatio
     source, or deleted.
     """
     notification = _locked(app, notification_id, source=source)
-    now = timezone.now()
+    now = clock.now()
     _call_off(notification, now=now)
     call_off_rest(notification, now=now)
     notification.cancelled_at = notification.cancelled_at or now

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.utils import timezone
 
+from crm import clock
 from crm.errors import Invalid
 from crm.models import App
 from delivery.breaker import close_breakers
@@ -60,7 +60,7 @@ def store_credential(ask: StoreCredential) -> ProviderCredential:
     credential.endpoint, credential.ca_pem = ask.endpoint, ask.ca_pem
     credential.pace = ask.pace
     credential.version += 1
-    credential.updated_at = timezone.now()
+    credential.updated_at = clock.now()
     credential.save()
     close_breakers(credential.breakers.all(), forget=True)
     _wake_without(ask.app)
@@ -72,7 +72,7 @@ def _wake_without(app: App) -> None:
     waiting = Batch.objects.filter(
         occurrence__notification__app=app, credential=None, state=Batch.State.WAITING
     )
-    waiting.update(next_attempt_at=timezone.now())
+    waiting.update(next_attempt_at=clock.now())
 
 
 def _read_apns(ask: StoreCredential) -> tuple[Kind, dict[str, str]]:

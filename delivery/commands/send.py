@@ -8,8 +8,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
+from crm import clock
 from crm.errors import Invalid
 from crm.models import App, User
 from delivery import tasks
@@ -51,13 +51,7 @@ def send_notification(ask: SendNotification) -> Notification:
     caller's own transaction several are stored together or not at all, and rung for after it.
     """
     refuse_unfit(ask.message)
-    now = timezone.now()
-    notification = Notification(
-        app=ask.app, source=ask.source, author=ask.author, created_at=now, **asked(ask, now=now)
-    )
-    due = store(notification, firings_of(notification, ask.schedule, now=now))
-    ring_once_safe(notification, due)
-    return notification
+    return _accept(ask, now=clock.now())
 
 
 @transaction.atomic
@@ -67,13 +61,22 @@ def send_reachable(asks: Sequence[SendNotification]) -> list[Notification]:
     Raises `NobodyReached` where none of them does, and `Invalid` where a message fits no provider,
     whoever it would reach.
     """
-    now = timezone.now()
+    now = clock.now()
     for ask in asks:
         refuse_unfit(ask.message)
     found = [ask for ask in asks if reaches_anybody(ask.audience, app_id=ask.app.pk, now=now)]
     if not (found or settings.ACCEPT_UNREACHABLE):
         raise NobodyReached
-    return [send_notification(ask) for ask in found or asks]
+    return [_accept(ask, now=now) for ask in found or asks]
+
+
+def _accept(ask: SendNotification, *, now: datetime) -> Notification:
+    notification = Notification(
+        app=ask.app, source=ask.source, author=ask.author, created_at=now, **asked(ask, now=now)
+    )
+    due = store(notification, firings_of(notification, ask.schedule, now=now))
+    ring_once_safe(notification, due)
+    return notification
 
 
 def ring_once_safe(notification: Notification, due: Mapping[int, datetime]) -> None:

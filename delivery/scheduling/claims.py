@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import psycopg
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
+from crm import clock
 from delivery.models import Batch, Occurrence
 from delivery.models.notification import Lane
 from delivery.scheduling import series
 from delivery.scheduling.turns import turns
+from delivery.statement import fetch_row
 
 UNREAD = ("notification__filters", "notification__user_meta", "notification__reporting_meta")
 """What a caller said that no push needs: megabytes, where thousands of people are named."""
@@ -69,7 +69,7 @@ def _take(occurrence_id: int, *, now: datetime) -> bool:
 def put_off_planning(occurrence_id: int) -> bool:
     """Let go of an occurrence planned in part, for whoever looks next; False where all is."""
     planning = Occurrence.objects.filter(pk=occurrence_id, state=Occurrence.State.PLANNING)
-    return bool(planning.update(lease_until=timezone.now()))
+    return bool(planning.update(lease_until=clock.now()))
 
 
 def give_up_planning(occurrence_id: int) -> None:
@@ -142,14 +142,10 @@ def take_batch(lane: str, *, now: datetime) -> Batch | None:
     """
     until, after = now + settings.BATCH_LEASE, turns.app_after(lane)
     asked = {"lane": lane, "now": now, "until": until, "after": after, "hops": HOPS}
-    connection.ensure_connection()
-    # kept prepared: planning it would cost more than running it
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        row = cursor.execute(TAKE, asked, prepare=True).fetchone()
-    if row is None:
+    if (row := fetch_row(TAKE, asked)) is None:
         return None
     turns.came_to(lane, row[1])
-    unread = [f"occurrence__{name}" for name in (*UNREAD, "notification__audience")]
+    unread = ["token_ids", *(f"occurrence__{name}" for name in (*UNREAD, "notification__audience"))]
     batches = Batch.objects.select_related("occurrence__notification", "credential")
     # an app deleted just now took its batches along
     return batches.defer(*unread).filter(pk=row[0]).first()
@@ -157,7 +153,7 @@ def take_batch(lane: str, *, now: datetime) -> Batch | None:
 
 def keep_batch(batch: Batch) -> bool:
     """Prolong the lease of a batch still ours; False when it was lost to another worker."""
-    until = timezone.now() + settings.BATCH_LEASE
+    until = clock.now() + settings.BATCH_LEASE
     return bool(ours(batch).update(lease_until=until))
 
 
@@ -218,6 +214,21 @@ def free_lost_batches(*, now: datetime) -> int:
     return freed
 
 
+def come_back_to(now: datetime) -> None:
+    """Bring near what lies too far ahead since the database's clock was set back.
+
+    A lease is counted from now again, and what was stored in what is now the future is due.
+    """
+    lease = settings.BATCH_LEASE
+    leased = Batch.objects.filter(state=Batch.State.SENDING, lease_until__gt=now + 2 * lease)
+    leased.update(lease_until=now + lease)
+    patience = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT) + lease
+    planning = Occurrence.objects.filter(state=Occurrence.State.PLANNING)
+    planning.filter(lease_until__gt=now + 2 * patience).update(lease_until=now + patience)
+    waiting = Batch.objects.filter(state=Batch.State.WAITING, next_attempt_at__gt=now)
+    waiting.filter(created_at__gt=now + lease).update(next_attempt_at=now)
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Work nobody has been woken for yet."""
@@ -260,5 +271,5 @@ def finish_idle_occurrences() -> int:
 
 def _finish(which: str, *ids: int) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(FINISH.format(which=which), [timezone.now(), *ids])
+        cursor.execute(FINISH.format(which=which), [clock.now(), *ids])
         return int(cursor.rowcount)

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
+from crm import clock
 from delivery.models import Batch, Breaker, Occurrence, ProviderCredential
 from delivery.providers.contract import Environment
 from delivery.scheduling.claims import ours, retry_lane
@@ -88,7 +88,7 @@ def _waiting(batch: Batch, part: Part, breakers: Mapping[int, Breaker]) -> dict[
 
 
 def _due(part: Part, breaker: Breaker | None) -> datetime:
-    now = timezone.now()
+    now = clock.now()
     if breaker is None or breaker.next_probe_at is None:
         return now + (timedelta() if part.breaker is not None else part.wait)
     return max(breaker.next_probe_at, now) + part.wait
@@ -97,7 +97,7 @@ def _due(part: Part, breaker: Breaker | None) -> datetime:
 def _offshoot(batch: Batch, part: Part, breakers: Mapping[int, Breaker]) -> Batch:
     """Give a batch like this one for some of its tokens."""
     other = copy(batch)
-    other.pk, other.created_at = None, timezone.now()
+    other.pk, other.created_at = None, clock.now()
     other.token_ids = list(part.token_ids)
     other.resent = batch.resent or part.resent
     if part.environment is not None:

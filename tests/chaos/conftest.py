@@ -5,7 +5,7 @@ import pytest
 from tests.chaos import recovery, shim
 from tests.chaos.desk import Desk
 from tests.chaos.scene import Scene
-from tests.journeys.stack import Stack
+from tests.journeys.stack import Stack, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +29,7 @@ def running(tmp_path_factory):
 def stack(running):
     """Give the gateway with all its parts up, a fresh app and an honest simulator."""
     running.revive()
+    wait_until("ready", lambda: running.call("GET", "/readyz", keys=None).status == 200)
     running.control.post("/reset")
     running.app = running.new_app()
     return running

@@ -112,7 +112,7 @@ def _row(name: str, of: list[Recovery]) -> tuple[str, ...]:
 
 def _times(seconds: list[float]) -> str:
     if not seconds:
-        return "–"
+        return "-"
     middle = f"{median(seconds):.1f}"
     return middle if len(seconds) == 1 else f"{middle} ({max(seconds):.1f})"
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.broadcast import IN_FLIGHT
 from tests.chaos.desk import Desk
 from tests.chaos.recovery import doubled, recover
 from tests.journeys.stack import Stack, wait_until
 
 PUSHES = 400
+MANY = 2 * IN_FLIGHT
+"""More than can be under way at once: some are still to come whatever happens to those."""
 BURST = 50
 """More pushes than there are connections: a fresh one carries a single push first."""
 
@@ -79,9 +82,9 @@ class Scene:
 
     # -- what the gateway does
 
-    def in_mid_broadcast(self, *, provider: str = "apns", pushes: int = PUSHES) -> int:
+    def in_mid_broadcast(self, *, provider: str = "apns") -> int:
         """Begin to send to many, answers coming late; return when connections are in full use."""
-        self.stack.tokens(pushes, provider)
+        self.stack.tokens(MANY, provider)
         self.script({"action": {"delay_ms": 250}}, provider=provider)
         notification = self.stack.broadcast()
         wait_until("in mid-broadcast", lambda: self.taken(provider) > BURST)

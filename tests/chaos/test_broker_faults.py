@@ -1,4 +1,4 @@
-"""The broker forgets, ends, hangs or hangs up: it is a doorbell, so it costs seconds, not pushes."""
+"""The broker forgets, ends, hangs or hangs up. It is a doorbell: it costs seconds, not pushes."""
 
 import time
 

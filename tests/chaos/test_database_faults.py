@@ -49,10 +49,10 @@ def test_what_is_asked_while_the_database_hangs_is_answered_and_not_accepted(sta
 
     with stack.database_frozen():
         ends_at = time.monotonic() + FROZEN_SECONDS
-        answers = [stack.call("POST", "/notifications", ASK) for _ in range(2)]
+        answer = stack.call("POST", "/notifications", ASK)
         time.sleep(max(0, ends_at - time.monotonic()))
 
-    assert [a.status for a in answers] == [500, 500], answers
+    assert answer.status == 500, answer
     [occurrence] = recover(stack, "database frozen", notification)
     sent_to_everybody(stack, occurrence)
     wait_until("ready", lambda: stack.call("GET", "/readyz", keys=None).status == 200)

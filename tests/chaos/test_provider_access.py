@@ -5,9 +5,10 @@ import time
 
 import pytest
 
+from devstack.programs import PROCESSES
 from simulator import launch
 from tests.chaos import certificates
-from tests.chaos.scene import PUSHES, key_of
+from tests.chaos.scene import MANY, PUSHES, key_of
 from tests.chaos.strict_door import strict_door
 from tests.journeys.stack import wait_until
 
@@ -29,12 +30,12 @@ def test_a_provider_token_that_ages_in_mid_broadcast_is_replaced_once(scene):
     age = time.time() % GRID  # of the token that is about to be signed: a fresh one ends too late
     time.sleep(max(0, 30 - age))
     issued_at = time.time() // GRID * GRID
-    notification = scene.in_mid_broadcast(pushes=3 * PUSHES)
+    notification = scene.in_mid_broadcast()
 
     scene.script(clock_offset_s=int(HOUR - (time.time() - issued_at) / 2))
 
     occurrence = scene.settled("provider token an hour old", notification)
-    assert occurrence["accepted"] == 3 * PUSHES
+    assert occurrence["accepted"] == MANY
     answers = scene.summary()["answers"]["apns"]
     assert answers["ExpiredProviderToken"] > 0
     assert "TooManyProviderTokenUpdates" not in answers
@@ -43,20 +44,20 @@ def test_a_provider_token_that_ages_in_mid_broadcast_is_replaced_once(scene):
 def test_a_key_changed_in_mid_broadcast_loses_and_doubles_nothing(scene):
     old, new = scene.new_key(), scene.new_key()
     scene.desk.store("apns", **old)
-    notification = scene.in_mid_broadcast(pushes=3 * PUSHES)
+    notification = scene.in_mid_broadcast()
 
     scene.script()
     scene.desk.store("apns", **new)
 
     occurrence = scene.settled("key changed in mid-broadcast", notification)
-    assert occurrence["accepted"] == 3 * PUSHES
+    assert occurrence["accepted"] == MANY
     assert {key_of(record) for record in scene.received()} == {old["key_id"], new["key_id"]}
 
 
 def test_a_key_revoked_in_mid_broadcast_holds_what_is_left_until_there_is_another(scene):
     old, new = scene.new_key(), scene.new_key()
     scene.desk.store("apns", **old)
-    notification = scene.in_mid_broadcast(pushes=3 * PUSHES)
+    notification = scene.in_mid_broadcast()
 
     scene.stack.control.delete(f"/apns/keys/{old['key_id']}")
     wait_until("held back", lambda: "InvalidProviderToken" in str(scene.batches(notification)))
@@ -64,8 +65,8 @@ def test_a_key_revoked_in_mid_broadcast_holds_what_is_left_until_there_is_anothe
     scene.desk.store("apns", **new)
 
     occurrence = scene.well_again("key revoked, another stored", notification)
-    assert occurrence["accepted"] == 3 * PUSHES
-    assert scene.living() == 3 * PUSHES
+    assert occurrence["accepted"] == MANY
+    assert scene.living() == MANY
 
 
 def test_a_client_certificate_that_has_ended_stops_the_app_until_it_is_renewed(scene):
@@ -103,14 +104,14 @@ def test_a_server_certificate_that_has_ended_is_not_believed_and_harms_no_push(s
 
 
 def test_bearers_that_end_in_mid_broadcast_are_renewed(scene):
-    notification = scene.in_mid_broadcast(provider="fcm", pushes=3 * PUSHES)
+    notification = scene.in_mid_broadcast(provider="fcm")
 
     scene.stack.control.post("/fcm/bearers/expire")
     scene.script(provider="fcm")
 
     occurrence = scene.settled("bearers ended", notification, provider="fcm")
-    assert occurrence["accepted"] == 3 * PUSHES
-    assert scene.summary()["token_requests"] <= 2 * 4  # each process: the first, another
+    assert occurrence["accepted"] == MANY
+    assert scene.summary()["token_requests"] <= 2 * PROCESSES  # each: the first, another
 
 
 OUTAGES = {
@@ -122,14 +123,17 @@ OUTAGES = {
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_without_a_bearer_the_project_rests_and_its_messages_are_kept(scene, outage):
     """Contract §7.10."""
+    before = len(scene.stack.log())
     rule = {"match": {"provider": "oauth"}, "action": OUTAGES[outage]}
     scene.script(rule, provider="fcm")
     notification = scene.broadcast(provider="fcm")
     held(scene, notification, "token endpoint")
     summary = scene.summary()
     assert scene.asked("fcm") == 0
-    assert summary["token_requests"] <= 4  # one a process, whatever the number of messages
+    assert summary["token_requests"] <= PROCESSES  # one a process, whatever the number of messages
 
     scene.script(provider="fcm")
-    occurrence = scene.well_again(f"{outage}", notification, provider="fcm")
+    occurrence = scene.well_again(outage, notification, provider="fcm")
     assert occurrence["accepted"] == PUSHES
+    told = scene.stack.log()[before:]
+    assert (told.count(" opens: "), told.count(" closes\n")) == (1, 1)  # the operator, once each

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from devstack.programs import PROCESSES
 from tests.chaos.scene import PUSHES
 from tests.journeys.stack import wait_until
 
@@ -87,7 +88,7 @@ def test_a_part_refused_for_its_bearer_is_sent_again_with_a_new_one(scene):
 
     assert occurrence["accepted"] == PUSHES
     assert scene.asked("fcm") == PUSHES + 60
-    assert scene.summary()["token_requests"] <= 2 * 4 * 2  # each process: the first, another
+    assert scene.summary()["token_requests"] <= 2 * PROCESSES  # each: the first, another
 
 
 def test_apples_leg_shut_at_google_stops_ios_and_nothing_else(scene):
@@ -100,7 +101,7 @@ def test_apples_leg_shut_at_google_stops_ios_and_nothing_else(scene):
         "the Android leg is over",
         lambda: scene.stack.occurrence(notification)["accepted"] == 100 - ios > 0,
     )
-    assert scene.summary()["token_requests"] <= 4  # no bearer was blamed
+    assert scene.summary()["token_requests"] <= PROCESSES  # no bearer was blamed
     assert scene.living() == 100
 
     scene.script(provider="fcm")

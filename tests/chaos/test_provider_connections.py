@@ -3,14 +3,12 @@
 import pytest
 
 from simulator import launch
+from tests.chaos.broadcast import IN_FLIGHT
 from tests.chaos.recovery import recover
-from tests.chaos.scene import PUSHES
+from tests.chaos.scene import MANY, PUSHES
 from tests.journeys.stack import wait_until
 
 pytestmark = pytest.mark.chaos
-
-IN_FLIGHT = PUSHES
-"""Four processes at least, and a batch in each: all of a send may be under way at once."""
 
 GOAWAYS = {
     "the streams seen are answered first": {"last": "this", "order": "after"},
@@ -24,7 +22,7 @@ GOAWAYS = {
 
 
 def test_silence_on_every_connection_costs_what_was_in_flight_and_no_more(scene):
-    notification = scene.in_mid_broadcast(pushes=3 * PUSHES)
+    notification = scene.in_mid_broadcast()
 
     stalled = scene.stack.control.post("/connections", {"action": "stall", "provider": "apns"})
     scene.script()
@@ -32,7 +30,7 @@ def test_silence_on_every_connection_costs_what_was_in_flight_and_no_more(scene)
     assert stalled["connections"] > 0
     occurrence = scene.settled("silence in mid-broadcast", notification)
     assert 0 < occurrence["uncertain"] <= IN_FLIGHT
-    assert occurrence["accepted"] == 3 * PUSHES - occurrence["uncertain"]
+    assert occurrence["accepted"] == MANY - occurrence["uncertain"]
 
 
 def test_a_provider_silent_from_the_start_keeps_nobody_waiting_and_loses_nobody(scene):
@@ -96,14 +94,14 @@ def test_refused_streams_are_sent_again_and_accepted_once(scene):
 
 
 def test_the_stream_limit_falls_to_one_and_rises_again(scene):
-    notification = scene.in_mid_broadcast(pushes=3 * PUSHES)
+    notification = scene.in_mid_broadcast()
 
     scene.script({"action": {"delay_ms": 20}}, max_streams=1)
-    wait_until("at one stream", lambda: scene.taken() > PUSHES)
+    wait_until("at one stream", lambda: scene.taken() > IN_FLIGHT)
     scene.script(max_streams=1000)
 
     occurrence = scene.settled("stream limit 1, then 1000", notification)
-    assert occurrence["accepted"] == 3 * PUSHES
+    assert occurrence["accepted"] == MANY
     assert scene.summary()["traffic"]["apns"]["violations"] == 0
 
 
@@ -142,7 +140,7 @@ def test_a_provider_that_moves_elsewhere_is_followed(scene, switches):
     switches.lead("simulator", "127.0.0.1")
     scene.desk.store("apns", endpoint=f"https://simulator:{port}")
     with launch.start(folder, host="127.0.0.2", apns_port=port) as elsewhere:
-        notification = scene.in_mid_broadcast(pushes=3 * PUSHES)
+        notification = scene.in_mid_broadcast()
 
         switches.lead("simulator", "127.0.0.2")
         here.control.post("/connections", {"action": "goaway", "provider": "apns"})
@@ -151,5 +149,5 @@ def test_a_provider_that_moves_elsewhere_is_followed(scene, switches):
         there = elsewhere.control.get("/received/summary")
     taken = scene.taken() + there["accepted"]["apns"]
     assert there["accepted"]["apns"] > 0
-    assert occurrence["accepted"] == taken == 3 * PUSHES
+    assert occurrence["accepted"] == taken == MANY
     assert scene.doubled() == there["duplicates"]["by_notification_id"] == 0

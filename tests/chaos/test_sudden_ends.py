@@ -17,7 +17,7 @@ from tests.chaos.victims import KINDS, kill_one
 pytestmark = pytest.mark.chaos
 
 SEED = int(os.environ.get("CHAOS_SEED") or time.time_ns() % 1_000_000)
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS") or (100 if LONG else 3))
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS") or (100 if LONG else 2))
 PUSHES = 2 * IN_FLIGHT
 
 
@@ -45,7 +45,7 @@ def test_a_process_killed_at_any_moment_loses_nothing(stack, number, victim):
     sends = stored(stack)
     assert told <= set(sends)
     assert len(told) <= len(sends) - 2 <= len(answers)
-    occurrences = recover(stack, f"killed: {victim}", *sends)
+    occurrences = recover(stack, f"killed: {victim}", *sends, seconds=120)
     assert sum(o["accepted"] for o in occurrences) == 2 * PUSHES + len(sends) - 2
     assert {o["notification_id"] for o in occurrences} >= {broadcast, scheduled}
     assert accepted(stack) - sum(o["accepted"] for o in occurrences) == doubled(stack)

@@ -20,6 +20,8 @@ def kill_one(stack: Stack, kind: str, chance: random.Random) -> None:
     """End one process of a kind with SIGKILL and start again what a supervisor would."""
     with suppress(ProcessLookupError):
         os.kill(_find(stack, kind, chance), signal.SIGKILL)
+    if kind in stack.pids():
+        stack.await_end(kind)
     time.sleep(SUPERVISORS_NAP)
     stack.revive()
 

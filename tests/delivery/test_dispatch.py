@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from crm.commands.device_tokens import Address, register_token
 from crm.models import DeviceToken
-from delivery import dispatch, fanout, outcomes
+from delivery import answers, dispatch, fanout, outcomes
 from delivery.models import Batch, Breaker, Delivery, Notification, Occurrence, ProviderCredential
 from delivery.providers.contract import Outcome, Verdict
 from delivery.scheduling import claims
@@ -497,14 +497,15 @@ def test_outcomes_of_a_failed_record_are_kept_for_the_next(phones, memory, sends
     list(fanout.plan_batches(occurrence.pk))
     batch = claims.take_batch("bulk", now=timezone.now())
     batch.credential = ProviderCredential.objects.get(provider="apns")
-    answers = dispatch.Answers(batch, dispatch.Asked())
-    answers.take([Outcome(token.pk, Verdict.ACCEPTED)])
+    found = answers.Answers(batch, answers.Asked())
+    found.take([Outcome(token.pk, Verdict.ACCEPTED)])
     with monkeypatch.context() as broken_database:
         broken_database.setattr(outcomes, "record_endings", _down)
+        broken_database.setattr(answers, "PATIENCE", 0.0)
         with pytest.raises(OperationalError):
-            answers.settle()
+            found.settle()
 
-    answers.settle()
+    found.settle()
     assert verdicts() == {token.pk: "accepted"}
 
 

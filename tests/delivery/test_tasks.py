@@ -56,16 +56,40 @@ def test_a_tick_rings_for_what_was_left_behind(queues, phones, sends, memory):
     assert queues() == {"urgent": 1, "planning": 0, "bulk": 1}
 
 
-def test_a_delivery_rings_for_the_next_until_none_is_waiting(queues, phones, sends, memory):
+@pytest.fixture
+def three_batches(phones, sends, memory, settings, monkeypatch):
+    """Give the number of batches sent, of three that are due."""
     memory()
-    phones.ring("one")
+    settings.BATCH_SIZE = 1
+    monkeypatch.setattr(tasks, "TURN", 60.0)
+    phones.many(3)
     list(fanout.plan_batches(sends.to_everyone().pk))
+    return Batch.objects.filter(state=Batch.State.DONE).count
+
+
+def test_a_delivery_goes_on_until_nothing_is_due(queues, three_batches):
+    tasks.deliver("bulk")
+
+    assert three_batches() == 3
+    assert queues()["bulk"] == 0
+
+
+def test_a_delivery_rings_for_the_rest_when_its_turn_is_over(queues, three_batches, monkeypatch):
+    monkeypatch.setattr(tasks, "TURN", 0.0)
 
     tasks.deliver("bulk")
+
+    assert three_batches() == 1
     assert queues()["bulk"] == 1
+
+
+def test_urgent_work_waits_for_one_batch_at_most(queues, three_batches):
+    tasks.ring_for_batches("urgent", 1)
+
     tasks.deliver("bulk")
-    assert queues()["bulk"] == 1
-    assert Batch.objects.get().state == Batch.State.DONE
+
+    assert three_batches() == 1
+    assert queues() == {"urgent": 1, "planning": 0, "bulk": 1}
 
 
 def test_a_retry_wakes_whoever_looks_after_bulk_work(queues):

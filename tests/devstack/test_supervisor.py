@@ -57,7 +57,7 @@ HTTPServer(("127.0.0.1", %d), Fine).serve_forever()
 ''' % port)
 programs.worker = lambda: small(
     "import time; print('small@worker ready.', flush=True); time.sleep(60)")
-programs.beat = lambda folder: small(
+programs.beat = lambda: small(
     "import sys, time; print('cannot tick', flush=True); time.sleep(1); sys.exit(7)")
 """
 
@@ -160,7 +160,7 @@ def test_an_engine_that_dies_stops_all(start, wait_until, place, marked):
 def test_a_second_ctrl_c_kills_what_the_first_could_not_stop(start, wait_until, marked):
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN)"
     deaf += "; print('deaf', flush=True); time.sleep(60)"
-    stack = start(f"{SMALL}\nprograms.beat = lambda folder: small({deaf!r})")
+    stack = start(f"{SMALL}\nprograms.beat = lambda: small({deaf!r})")
     assert wait_until(lambda: "| deaf" in stack.words(), 20), stack.words()
     assert wait_until(stack.ready, 20), stack.words()
     stack.process.send_signal(signal.SIGINT)

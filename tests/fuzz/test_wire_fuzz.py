@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from random import Random
 
+import pytest
 from hpack import Encoder
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -24,6 +25,8 @@ CAP = 1000
 # A frame not whole yet, a header block not whole yet, and what is kept of each answer
 MOST_KEPT = frames.FRAME_SIZE + 9 + 3 * (1 << 16) + ASKED * CAP
 MOST_SAID = 1 << 16
+FLOOD = 500_000
+POLICY = Policy(warm_up=False, answer_cap=CAP, request_timeout=16.0, recv_window=65_535)
 
 END = frames.END_HEADERS | frames.END_STREAM
 
@@ -133,8 +136,7 @@ BYTE_EDITS = [flip, flip, overwrite, insert, cut_off, lambda *_: None]
 def feed(data, seed, *, greeted=True):
     """Talk to a server that says `data`, in pieces, and ask, give up and wait in between."""
     chance = Random(seed)
-    policy = Policy(warm_up=False, answer_cap=CAP, request_timeout=16.0, recv_window=65_535)
-    core = Connection(b"localhost", policy, want_headers=chance.random() < 0.3)
+    core = Connection(b"localhost", POLICY, want_headers=chance.random() < 0.3)
     core.take_output(0.0)
     patient, hasty = Caller(), Caller()
     asked = []
@@ -204,10 +206,13 @@ def test_noise_ends_the_connection_at_worst(data, seed, greeted):
 
 PAYLOADS = st.one_of(
     st.binary(max_size=40),
-    st.sampled_from([b"\x88", b"\x20\x88", bytes(4), bytes(5), bytes(8), bytes(16_384)]),
+    st.sampled_from([b"", b"\x88", b"\x20\x88", bytes(4), bytes(5), bytes(8), bytes(16_384)]),
     st.builds(lambda byte, size: bytes((byte,)) * size, st.integers(0, 255), st.integers(0, 300)),
 )
-FRAMES = st.builds(frame, st.integers(0, 10), st.integers(0, 255), st.integers(0, 30), PAYLOADS)
+KINDS = st.sampled_from([0, 0, 1, 1, *range(11)])
+FLAGS = st.one_of(st.sampled_from([0, 1, 4, 5, 8, 9, 12, 0x2C]), st.integers(0, 255))
+STREAMS = st.sampled_from([0, *range(1, 2 * ASKED, 2), 2, 99])
+FRAMES = st.builds(frame, KINDS, FLAGS, STREAMS, PAYLOADS)
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -231,6 +236,40 @@ def test_header_blocks_of_noise_end_the_connection_at_worst(blocks, empties, see
         frame(frames.HEADERS, END, 2 * n + 1, first + noise) for n, noise in enumerate(blocks)
     ]
     survives(b"".join(answers), seed)
+
+
+OPENED = frame(frames.HEADERS, frames.END_HEADERS, 1, b"\x20\x88")
+FLOODS = {
+    "DATA": (OPENED, frame(frames.DATA, 0, 1, bytes(1000))),
+    "empty DATA": (OPENED, frame(frames.DATA, 0, 1)),
+    "DATA nobody waits for": (frames.rst_stream(1, 0), frame(frames.DATA, 0, 1, bytes(1000))),
+    "CONTINUATION": (frame(frames.HEADERS, 0, 1), frame(frames.CONTINUATION, 0, 1, bytes(1000))),
+    "empty CONTINUATION": (frame(frames.HEADERS, 0, 1), frame(frames.CONTINUATION, 0, 1)),
+    "informational answers": (b"", frame(frames.HEADERS, 4, 1, b"\x08\x03103")),
+    "PING": (b"", frame(frames.PING, 0, 0, bytes(8))),
+    "SETTINGS": (b"", frames.settings({1: 0, 4: 7})),
+    "WINDOW_UPDATE": (b"", frame(frames.WINDOW_UPDATE, 0, 1, frames.LONG.pack(1))),
+    "RST_STREAM": (b"", frames.rst_stream(1, 7)),
+    "GOAWAY": (b"", frame(frames.GOAWAY, 0, 0, bytes(1000))),
+    "frames of no known kind": (b"", frame(0xEE, 0, 0, bytes(1000))),
+}
+
+
+@pytest.mark.parametrize(("first", "again"), FLOODS.values(), ids=FLOODS)
+def test_a_flood_of_anything_keeps_little_and_says_little(first, again):
+    core, caller, asked = Connection(b"localhost", POLICY), Caller(), []
+    core.receive(GREETING)
+    ask(core, caller, asked, ASKED)
+    core.take_output(0.0)
+    core.receive(first)
+    began = time.thread_time()
+    for _ in range(FLOOD // 50 // len(again)):
+        core.receive(again * 50)  # no more at once than the window takes
+        assert kept(core) <= MOST_KEPT
+        assert sum(map(len, core._out)) <= MOST_SAID
+    assert time.thread_time() - began < 5 * PATIENCE
+    core.lost("end")
+    assert sorted(endings(core, caller)) == asked
 
 
 def test_a_sound_conversation_is_answered_in_full():

@@ -112,7 +112,7 @@ class Stack:
         self.environ.pop("PGPORT", None)
         subprocess.run(programs.migrate(), check=True, cwd=ROOT, env=self.environ)
         self.run("web", programs.web(self.port))
-        self.run("beat", programs.beat(self.base))
+        self.run("beat", programs.beat())
         self.start_worker()
         self.app = self.new_app()
         wait_until("ready", lambda: self.call("GET", "/readyz", keys=None).status == 200)
@@ -162,6 +162,11 @@ class Stack:
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
+    def await_end(self, name: str) -> None:
+        """Wait until a process that was killed, or an engine, is really gone."""
+        child = self._children.get(name) or getattr(self.services, name)._process
+        child.wait(PATIENCE)
+
     def revive(self) -> list[str]:
         """Start what has ended, and give its names: what systemd or a container's runtime do.
 
@@ -189,10 +194,12 @@ class Stack:
         engine.wait()
 
     def _revive_engine(self, name: str) -> bool:
-        ended = getattr(self.services, name).problem() is not None
-        if ended:
-            self.restart_engine(name)
-        return ended
+        engine = getattr(self.services, name)
+        if engine.problem() is None:
+            engine.wait()  # Postgres starts itself again where one of its own was killed
+            return False
+        self.restart_engine(name)
+        return True
 
     @contextmanager
     def _shimmed_engines(self) -> Iterator[None]:

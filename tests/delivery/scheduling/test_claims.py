@@ -101,3 +101,38 @@ def test_a_batch_can_wait_for_weeks(planned):
     Batch.objects.update(attempts=32767)  # a smallint's last
 
     assert claims.take_batch("bulk", now=timezone.now()).attempts == 32768
+
+
+def test_a_lease_from_before_the_clock_was_set_back_ends_soon(planned, settings):
+    batch = claims.take_batch("bulk", now=timezone.now() + timedelta(hours=2))
+    Occurrence.objects.update(
+        state=Occurrence.State.PLANNING, lease_until=timezone.now() + timedelta(hours=2)
+    )
+    now = timezone.now()
+
+    claims.come_back_to(now)
+
+    batch.refresh_from_db()
+    assert batch.lease_until == now + settings.BATCH_LEASE
+    assert Occurrence.objects.get().lease_until < now + timedelta(minutes=2)
+
+
+def test_what_was_stored_before_the_clock_was_set_back_is_due(planned):
+    later = timezone.now() + timedelta(hours=2)
+    Batch.objects.update(created_at=later, next_attempt_at=later)
+
+    claims.come_back_to(timezone.now())
+
+    assert claims.take_batch("bulk", now=timezone.now()) is not None
+
+
+def test_leases_and_waits_as_they_should_be_stay_as_they_are(planned):
+    claims.take_batch("bulk", now=timezone.now())
+    Batch.objects.filter(state=Batch.State.WAITING).update(
+        next_attempt_at=timezone.now() + timedelta(minutes=10)
+    )
+    before = list(Batch.objects.order_by("id").values())
+
+    claims.come_back_to(timezone.now())
+
+    assert list(Batch.objects.order_by("id").values()) == before

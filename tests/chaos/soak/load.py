@@ -1,0 +1,106 @@
+"""The mixed load of a soak: what an app and its phones do all day, in no particular order."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.chaos.asking import push_to_one, schedule_broadcast
+from tests.journeys.stack import Answer, Stack, wait_until
+
+CROWD = 300
+"""Devices of each provider nobody looks at; a few phones beside them register and tap."""
+
+PHONES = 2
+
+
+class Load:
+    """Asks one thing at a time, and keeps what it was told."""
+
+    def __init__(self, stack: Stack, chance: random.Random) -> None:
+        self.told: set[int] = set()
+        self.refused = 0
+        self._stack = stack
+        self._chance = chance
+        self._deeds = {
+            self.push_to_somebody: 20,
+            self.broadcast: 2,
+            self.schedule: 1,
+            self.schedule_locally: 1,
+            self.cancel: 1,
+            self.register: 1,
+            self.tap: 2,
+        }
+
+    def begin(self) -> None:
+        """Have the crowd."""
+        for transport in ("apns", "fcm"):
+            self._stack.tokens(CROWD, transport)
+        self.register()
+
+    def do_something(self) -> None:
+        """Do what is next."""
+        [deed] = self._chance.choices(list(self._deeds), list(self._deeds.values()))
+        deed()
+
+    def push_to_somebody(self) -> None:
+        self._keep(push_to_one(self._stack, self._chance.randint(1, CROWD)))
+
+    def broadcast(self) -> int | None:
+        return self._ask(broadcast=True, ttl=3600)
+
+    def schedule(self) -> None:
+        seconds = self._chance.uniform(0, 20)
+        try:
+            self.told.add(schedule_broadcast(self._stack, seconds=seconds))
+        except AssertionError:
+            self.refused += 1
+
+    def schedule_locally(self) -> None:
+        at = datetime.now(UTC) + timedelta(minutes=1)
+        schedule = {"strategy": "local", "sendAt": f"{at:%Y-%m-%d %H:%M}", "pastTimes": "ignore"}
+        self._ask(broadcast=True, scheduled=True, schedule=schedule)
+
+    def cancel(self) -> None:
+        if (notification := self.broadcast()) is not None:
+            self._stack.call("DELETE", f"/notifications/{notification}")
+
+    def register(self) -> None:
+        keys = {"gateway": self._stack.url}
+        keys |= {name: self._stack.app[name] for name in ("api_key", "secret_key")}
+        self._stack.control.delete("/phones")
+        for platform in ("ios", "android"):
+            self._stack.control.post("/phones", {"platform": platform, "count": PHONES, **keys})
+
+    def tap(self) -> None:
+        self._stack.control.post("/phones/tap", {"fraction": 0.5})
+
+    def _ask(self, **said: Any) -> int | None:
+        return self._keep(
+            self._stack.call("POST", "/notifications", {"title": "T", "message": "M", **said})
+        )
+
+    def _keep(self, answer: Answer) -> int | None:
+        if answer.status != 201:
+            self.refused += 1
+            return None
+        self.told.add(int(answer.body["id"]))
+        return int(answer.body["id"])
+
+
+UNFINISHED = """
+SELECT notification_id, due_at > now() + interval '1 minute' FROM delivery_occurrence
+ WHERE state NOT IN ('finished', 'cancelled', 'skipped')
+"""
+
+
+def drain(stack: Stack, *, seconds: float) -> None:
+    """Wait until nothing is under way; what later zones would get is called off."""
+
+    def over() -> bool:
+        with stack.database() as database:
+            unfinished = database.execute(UNFINISHED).fetchall()
+        for notification in {number for number, later in unfinished if later}:
+            stack.call("DELETE", f"/notifications/{notification}")
+        return not unfinished
+
+    wait_until("all sends ended", over, seconds=seconds)

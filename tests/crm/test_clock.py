@@ -1,0 +1,43 @@
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+import pytest
+from django.db import connection
+
+from crm import clock
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def unread(monkeypatch):
+    monkeypatch.setattr(clock, "_last", None)
+
+
+def by_the_database():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        return cursor.fetchone()[0]
+
+
+def test_it_is_the_databases(django_assert_num_queries):
+    with django_assert_num_queries(1):
+        moments = [clock.now() for _ in range(3)]
+
+    assert moments == sorted(moments)
+    assert abs(by_the_database() - moments[-1]) < timedelta(seconds=0.5)
+
+
+def test_a_reading_is_carried_on_by_the_monotonic_clock_for_a_second(monkeypatch):
+    long_ago = datetime(2001, 2, 3, tzinfo=UTC)
+    monkeypatch.setattr(clock, "_last", clock.Reading(long_ago, monotonic() - 0.5))
+    assert timedelta(seconds=0.5) <= clock.now() - long_ago < timedelta(seconds=1)
+
+    monkeypatch.setattr(clock, "_last", clock.Reading(long_ago, monotonic() - 1))
+    assert abs(by_the_database() - clock.now()) < timedelta(seconds=0.5)
+
+
+def test_what_the_database_has_just_dated_is_never_ahead():
+    for _ in range(20):
+        clock._last = None
+        assert by_the_database() <= clock.now()
