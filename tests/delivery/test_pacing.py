@@ -148,6 +148,16 @@ def test_an_overloaded_provider_is_sent_half_as_much(planned, memory, caplog):
     assert "slows to 500 a second: scripted" in caplog.text
 
 
+def test_a_few_that_are_refused_as_overload_slow_nothing(planned, memory, caplog):
+    memory({"apns-apns-0": "unavailable:10 accepted"})
+    pace(1000)
+    planned()
+
+    work()
+
+    assert "slows" not in caplog.text
+
+
 def answered(seconds, *, count=1000):
     clock = pacing.Clock()
     clock._began_at -= seconds

@@ -32,6 +32,7 @@ def test_each_row_ends_in_its_outcome(
     assert outcome.verdict is ruling.verdict
     assert outcome.reason == reason
     assert outcome.retry_after == ruling.retry_after
+    assert outcome.wide == ruling.wide
     assert outcome.proven is ruling.proven
     assert outcome.elsewhere is ruling.elsewhere
 
