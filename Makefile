@@ -1,6 +1,6 @@
 PYTHON ?= python3
 DEVSTACK = @exec $(PYTHON) devstack/bootstrap.py
-.PHONY: help run test check bench demo reset chaos soak fuzz
+.PHONY: help run test check bench demo reset chaos soak faults fuzz
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,5 +20,7 @@ chaos:  ## the fault suite at full length (CHAOS_SEED=, CHAOS_ROUNDS= kills)
 	$(DEVSTACK) chaos $(ARGS)
 soak:  ## mixed load with faults for MINUTES (30), then everything counted
 	$(DEVSTACK) soak $(ARGS)
-fuzz:  ## every route with thousands of made-up calls (FUZZ_EXAMPLES= for each)
+faults:  ## one batch under each fault, by us and by the shipped libraries (ONLY= a prefix)
+	$(DEVSTACK) faults $(ARGS)
+fuzz:  ## every route, and the wire, with thousands of made-up inputs (FUZZ_EXAMPLES= for each)
 	$(DEVSTACK) fuzz $(ARGS)

@@ -43,6 +43,7 @@ def measure(chosen: list[registry.Choice], plan: Plan, report: Report) -> None:
     signal.signal(signal.SIGTERM, _stop)
     try:
         for group, names in chosen:
+            report.begin(names)
             group.measure(names, plan, report)
     finally:
         report.write()

@@ -5,30 +5,19 @@ has its turn in each round, behind the same server; ratios are formed within a r
 """
 
 import json
-import os
-import sys
-import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Any, NamedTuple
-
-import psycopg
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from benchmarks.figures import Report, at_least, say, summarise
-from benchmarks.herd import Answered, post, stampede
+from benchmarks.herd import post
 from benchmarks.plan import Plan
-from benchmarks.processes import cpu_seconds, run, served
 from benchmarks.sink import Missing
-from benchmarks.turns import UNWANTED, WrongResult
-from devstack import programs
+from benchmarks.stage import OURS, PEER, WARM, Stage, Turn
+from benchmarks.turns import WrongResult
 from devstack.errors import StackError
-from devstack.services import Services
 
-OURS, PEER = "gateway.wsgi:application", "benchmarks.plain_drf.wsgi:application"
-WARM = 1000
 USUAL = {1: 2000, 50: 5000, 500: 5000}
 """Posts of a turn, by connections."""
 
@@ -59,24 +48,6 @@ RATIO, BAR = "ratio.events.vs_drf", at_least(2)
 NAMES = [*FIGURES, RATIO]
 
 
-class Turn(NamedTuple):
-    """What the posts of one turn came to."""
-
-    rate: float
-    web_us: float
-    postgres_us: float
-
-    @property
-    def cpu_us(self) -> float:
-        """Both together; the herd's own CPU is nobody's."""
-        return self.web_us + self.postgres_us
-
-    def __str__(self) -> str:
-        return (
-            f"{self.rate:8,.0f}/s  web {self.web_us:6.0f} us  postgres {self.postgres_us:6.0f} us"
-        )
-
-
 Turns = dict[tuple[str, int], list[Turn]]
 
 
@@ -88,13 +59,14 @@ def measure(names: Sequence[str], plan: Plan, report: Report) -> None:
         wanted |= dict.fromkeys([(OURS, USERS), (PEER, USERS)])
     turns: Turns = {key: [] for key in wanted}
     try:
-        with Stage.set(max(plan.pushes(n) for n in USUAL.values())) as stage:
+        with Stage.set(OURS, PEER, careless=True) as stage:
+            phones = Phones(stage, max(plan.pushes(n) for n in USUAL.values()))
             for number in range(1, plan.rounds + 1):
                 for (program, connections), taken in turns.items():
-                    taken.append(stage.turn(program, plan.pushes(USUAL[connections]), connections))
+                    taken.append(phones.turn(program, plan.pushes(USUAL[connections]), connections))
                     name = f"{program.partition('.')[0]} c{connections}"
                     say(f"round {number}/{plan.rounds}  {name:<24} {taken[-1]}")
-            stage.check()
+            phones.check()
     except (Missing, StackError) as why:
         report.skip(names, str(why))
     except WrongResult as why:
@@ -115,69 +87,39 @@ def _add(name: str, turns: Turns, plan: Plan, report: Report) -> None:
     report.add(summarise(name, values, unit=unit, n=n, bar=bar))
 
 
-class Stage:
-    """Engines, both web servers, an app with installs, and a broadcast they may open."""
+class Phones:
+    """Installs of an app on a stage, and broadcasts they open."""
 
-    def __init__(self, urls: dict[str, str], app: dict[str, Any], postgres: int) -> None:
-        self._app = app
-        self._postgres = postgres
-        self._database = psycopg.connect(urls["DATABASE_URL"], autocommit=True)
-        self._servers: dict[str, tuple[int, int]] = {}
+    def __init__(self, stage: Stage, installs: int) -> None:
+        self._stage = stage
+        self._app = stage.app
         self._posted = self._opened = 0
-
-    @classmethod
-    @contextmanager
-    def set(cls, installs: int) -> Iterator["Stage"]:
-        """Have a stage for a while, with so many installs."""
-        if not Path("/proc/self/stat").exists():
-            raise Missing("what a process costs is read from /proc, which Linux has")
-        with ExitStack() as stack:
-            base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-            services = Services(base / "engines", ephemeral=True, environ={})
-            urls = stack.enter_context(services).environment()
-            kept = {k: v for k, v in os.environ.items() if not UNWANTED.fullmatch(k)}
-            environ = {**kept, **urls, "SECRET_KEY": "of a benchmark"}
-            run(programs.migrate(), environ)
-            made = run([sys.executable, "manage.py", "create_app", "Bench", "--json"], environ)
-            assert services.postgres
-            assert services.postgres._process  # noqa: SLF001 - whose CPU we count
-            stage = cls(urls, json.loads(made), services.postgres._process.pid)  # noqa: SLF001
-            stack.callback(stage._database.close)
-            stage._seed(installs)
-            for program in (OURS, PEER):
-                stage._servers[program] = stack.enter_context(served(program, environ))
-            yield stage
+        self._seed(installs)
 
     def turn(self, program: str, n: int, connections: int) -> Turn:
         """Let the phones open a new broadcast; those of the peer only tell of it."""
-        port, server = self._servers[program]
         push = self._push()
-        self._post(port, self._opens(push, min(WARM, n)), connections)
-        requests = self._opens(push, n)
-        before = cpu_seconds(server), cpu_seconds(self._postgres)
-        answered = self._post(port, requests, connections)
-        after = cpu_seconds(server), cpu_seconds(self._postgres)
-        web, postgres = ((b - a) / n * 1e6 for a, b in zip(before, after, strict=True))
+        self._post(program, self._opens(push, min(WARM, n)), connections)
+        turn, _ = self._stage.turn(
+            program, self._opens(push, n), connections=connections, status=202
+        )
+        self._posted += n
         self._opened += n if program == OURS else 0
-        return Turn(answered.rate, web, postgres)
+        return turn
 
     def check(self) -> None:
         """Refuse the run unless every post is one row and every phone that opened one open."""
-        port, _ = self._servers[OURS]
         twice = [request for request in self._opens(self._push(), 200) for _ in range(USERS)]
-        self._post(port, twice, USERS)
+        self._post(OURS, twice, USERS)
         expected = (self._posted - len(twice) + 200, self._opened + 200)
         counts = "SELECT (SELECT count(*) FROM crm_event), (SELECT count(*) FROM delivery_open)"
-        found = self._database.execute(counts).fetchone()
+        found = self._stage.database.execute(counts).fetchone()
         if found != expected:
             raise WrongResult(f"(events, opens) are {found}, not {expected}")
 
-    def _post(self, port: int, requests: Sequence[bytes], connections: int) -> Answered:
-        answered = stampede(port, requests, connections=connections)
-        if answered.statuses != {202: len(requests)}:
-            raise WrongResult(f"answers by status: {dict(answered.statuses)}")
+    def _post(self, program: str, requests: Sequence[bytes], connections: int) -> None:
+        self._stage.post(program, requests, connections=connections, status=202)
         self._posted += len(requests)
-        return answered
 
     def _opens(self, push: int, n: int) -> list[bytes]:
         keys = {"user": self._app["api_key"], "password": self._app["secret_key"]}
@@ -202,7 +144,7 @@ class Stage:
         ]
 
     def _push(self) -> int:
-        row = self._database.execute(
+        row = self._stage.database.execute(
             """INSERT INTO delivery_notification
                       (app_id, source, message, audience, schedule, filters, reporting_meta,
                        lane, time_to_live)
@@ -214,7 +156,7 @@ class Stage:
         return int(row[0])
 
     def _seed(self, installs: int) -> None:
-        with self._database.cursor() as cursor:
+        with self._stage.database.cursor() as cursor:
             cursor.execute(
                 """WITH made AS (
                        INSERT INTO crm_user (app_id, uid, anonymous)

@@ -25,6 +25,11 @@ def at_most(bound: float) -> Bar:
     return Bar(f"≤ {bound:g}", lambda value: value <= bound)
 
 
+def above(bound: float) -> Bar:
+    """Give the bar of a figure that has to exceed something."""
+    return Bar(f"> {bound:g}", lambda value: value > bound)
+
+
 class Figure(NamedTuple):
     """The median of several runs, and how far they lie apart."""
 
@@ -35,6 +40,7 @@ class Figure(NamedTuple):
     runs: int
     spread: tuple[float, float]
     bar: Bar | None = None
+    rounds: tuple[float, ...] = ()
 
     def line(self) -> str:
         """Give the figure as a line of JSON."""
@@ -54,7 +60,7 @@ def summarise(
 ) -> Figure:
     """Give the figure that several runs of `n` pushes amount to."""
     low, middle, high = (_rounded(f(values)) for f in (min, statistics.median, max))
-    return Figure(name, middle, unit, n, len(values), (low, high), bar)
+    return Figure(name, middle, unit, n, len(values), (low, high), bar, tuple(values))
 
 
 class Report:
@@ -63,7 +69,17 @@ class Report:
     def __init__(self, file: Path) -> None:
         self.figures: list[Figure] = []
         self.wrong: list[str] = []
+        self.begun: set[str] = set()
+        """What has been measured, or could not be."""
         self._file = file
+
+    def begin(self, names: Iterable[str]) -> None:
+        """Take note of figures whose turn has come."""
+        self.begun.update(names)
+
+    def found(self, name: str) -> Figure | None:
+        """Give a figure, where there is one."""
+        return next((figure for figure in self.figures if figure.name == name), None)
 
     def add(self, figure: Figure) -> None:
         """Keep a figure."""

@@ -1,7 +1,6 @@
 """The whole gateway for a while: engines that sync, web, workers and tick, aimed at a sink."""
 
 import json
-import os
 import sys
 import tempfile
 import time
@@ -15,18 +14,18 @@ from typing import Any
 import psycopg
 
 from benchmarks import workload
+from benchmarks.engines import Engines
 from benchmarks.processes import cpu_seconds, peak_mib, run, served, started
-from benchmarks.sink import Missing, Sink
-from benchmarks.turns import UNWANTED, WrongResult
+from benchmarks.sink import Sink
+from benchmarks.turns import WrongResult
 from devstack import programs
-from devstack.services import Services
 from simulator.identity.material import TOPIC
 from simulator.identity.service_accounts import new_account
 
 OURS = "gateway.wsgi:application"
 WARM_UP = 20.0
 
-# none begins with "dead": to the sink that is a phone that is gone
+# no two apps share one; none begins with "dead": to the sink that is a phone that is gone
 TOKENS = """
 WITH u AS (
     INSERT INTO crm_user (app_id, uid, anonymous)
@@ -38,9 +37,9 @@ INSERT INTO crm_devicetoken
        (app_id, install_id, transport, environment, topic, kind, value, state)
 SELECT %(app)s, id, CASE WHEN n %% 2 = 0 THEN 'apns' ELSE 'fcm' END, 'production',
        CASE WHEN n %% 2 = 0 THEN %(topic)s ELSE '' END, 'token',
-       CASE WHEN n %% 2 = 0 THEN '0' || substr(md5('a' || uid) || md5('b' || uid), 2)
-            ELSE md5('c' || uid) || ':APA91b' || md5('d' || uid) || md5('e' || uid) END, 'alive'
-  FROM (SELECT id, uid, substr(uid, 2)::int AS n FROM i) numbered
+       CASE WHEN n %% 2 = 0 THEN '0' || substr(md5('a' || own) || md5('b' || own), 2)
+            ELSE md5('c' || own) || ':APA91b' || md5('d' || own) || md5('e' || own) END, 'alive'
+  FROM (SELECT id, substr(uid, 2)::int AS n, %(app)s || uid AS own FROM i) numbered
 """
 
 COUNTED = (
@@ -52,36 +51,27 @@ COUNTED = (
 class Gateway:
     """One running gateway, asked over HTTP and looked into by SQL."""
 
-    def __init__(self, *, port: int, pids: Mapping[str, int], database_url: str) -> None:
+    def __init__(self, *, port: int, pids: Mapping[str, int], engines: Engines) -> None:
         self._port = port
         self._pids = pids
-        self.database = psycopg.connect(database_url, autocommit=True)
-        self._environ: dict[str, str] = {}
+        self.database = psycopg.connect(engines.database_url, autocommit=True)
+        self._engines = engines
 
     @classmethod
     @contextmanager
     def running(cls) -> Iterator["Gateway"]:
         """Have one, as `make run` starts its parts."""
-        if not Path("/proc/self/stat").exists():
-            raise Missing("what a process costs is read from /proc, which Linux has")
         with ExitStack() as stack:
-            base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-            services = Services(base / "engines", environ={})
-            urls = stack.enter_context(services).environment()
-            kept = {k: v for k, v in os.environ.items() if not UNWANTED.fullmatch(k)}
-            environ = {**kept, **urls, "SECRET_KEY": "of a benchmark"}
-            environ["GATEWAY_LOG_LEVEL"] = "WARNING"
-            run(programs.migrate(), environ)
+            engines = stack.enter_context(Engines.running(careless=False))
+            environ = {**engines.environ, "GATEWAY_LOG_LEVEL": "WARNING"}
             port, web = stack.enter_context(served(OURS, environ))
             pids = {
                 "web": web,
                 "worker": stack.enter_context(started(programs.worker(), environ)),
                 "tick": stack.enter_context(started(programs.beat(), environ)),
-                "postgres": _pid_of(services.postgres),
-                "broker": _pid_of(services.valkey),
+                **engines.pids,
             }
-            gateway = cls(port=port, pids=pids, database_url=urls["DATABASE_URL"])
-            gateway._environ = environ
+            gateway = cls(port=port, pids=pids, engines=engines)
             stack.callback(gateway.database.close)
             yield gateway
 
@@ -95,8 +85,7 @@ class Gateway:
 
     def new_app(self, sink: Sink, *, tokens: int) -> dict[str, Any]:
         """Give the keys of a fresh app with so many devices, half of each provider."""
-        made = run([sys.executable, "manage.py", "create_app", "Bench", "--json"], self._environ)
-        app: dict[str, Any] = json.loads(made)
+        app = self._engines.new_app()
         self.aim(app, sink)
         facts = {"app": app["id"], "count": tokens, "topic": TOPIC}
         self.database.execute(TOKENS, facts)
@@ -111,11 +100,16 @@ class Gateway:
                 json.dumps(new_account(workload.PROJECT, f"{sink.url}/token").document)
             )
             key = sink.identity.key
-            where = ["--endpoint", sink.url, "--ca-file", str(sink.identity.ca_file)]
+            # a sink has no quota
+            where = [
+                *("--endpoint", sink.url, "--ca-file", str(sink.identity.ca_file)),
+                *("--pace", "0"),
+            ]
             store = [sys.executable, "manage.py", "set_credential", str(app["id"])]
             names = ["--key-id", key.key_id, "--team-id", key.team_id, "--topic", TOPIC]
-            run([*store, "apns", str(sink.identity.key_file), *names, *where], self._environ)
-            run([*store, "fcm", str(account), *where], self._environ)
+            environ = self._engines.environ
+            run([*store, "apns", str(sink.identity.key_file), *names, *where], environ)
+            run([*store, "fcm", str(account), *where], environ)
 
     def call(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
         """Post a JSON body and give the answer's."""
@@ -150,9 +144,3 @@ class Gateway:
                 return dict(zip(COUNTED, row, strict=True))
             time.sleep(every)
         raise WrongResult(f"notification {notification} was not finished in {seconds:g} s")
-
-
-def _pid_of(engine: Any) -> int:
-    assert engine
-    assert engine._process  # noqa: SLF001 - whose CPU we count
-    return int(engine._process.pid)  # noqa: SLF001

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from benchmarks import workload
 from benchmarks.sink import BUILD, Counted, Missing, Sink, between
-from benchmarks.turns import Expected, Turn, WrongResult, check, run
+from benchmarks.turns import Expected, Task, Turn, WrongResult, check, run
 from delivery.providers.contract import Transport
 from delivery.providers.fcm import payload as fcm
 from simulator.identity.material import TOPIC
@@ -40,14 +40,15 @@ class Run(NamedTuple):
     counted: Counted
 
 
-def turn(sink: Sink, transport: Transport, n: int, warm: int) -> Turn:
+def turn(sink: Sink, task: Task) -> Turn:
     """Give h2load its turn: one connection, 1,000 streams, one thread.
 
     It has no warm-up that ends by count, so what a run of `warm` pushes costs is taken off a longer
     one: what is left is `n` pushes without start and handshake.
     """
+    n, warm = task.n, task.warm
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
-        ask = _apns if transport is Transport.APNS else _fcm
+        ask = _apns if task.transport is Transport.APNS else _fcm
         question = ask(sink, Path(folder))
         short, long = _run(sink, question, warm), _run(sink, question, warm + n)
     return Turn(

@@ -22,6 +22,7 @@ class Answered(NamedTuple):
 
     statuses: Counter[int]
     seconds: float
+    bodies: list[bytes]
 
     @property
     def rate(self) -> float:
@@ -58,6 +59,7 @@ def _connected(port: int) -> socket.socket:
 
 def _run(devices: dict[int, socket.socket], requests: Iterator[bytes]) -> Answered:
     statuses: Counter[int] = Counter()
+    bodies: list[bytes] = []
     began, waiting = time.perf_counter(), len(devices)
     with select.epoll() as poll:
         for number, device in devices.items():
@@ -69,31 +71,43 @@ def _run(devices: dict[int, socket.socket], requests: Iterator[bytes]) -> Answer
                 raise WrongResult(f"{waiting} posts without an answer after {DEADLINE:.0f} s")
             for number, _ in ready:
                 device = devices[number]
-                statuses[_status(device)] += 1
+                status, body = _answer(device)
+                statuses[status] += 1
+                bodies.append(body)
                 if (following := next(requests, None)) is None:
                     waiting -= 1
                 else:
                     device.sendall(following)
-    return Answered(statuses, time.perf_counter() - began)
+    return Answered(statuses, time.perf_counter() - began, bodies)
 
 
-def _status(device: socket.socket) -> int:
-    """Read one answer to its end."""
+def _answer(device: socket.socket) -> tuple[int, bytes]:
+    """Read one answer to its end, and give its status and body."""
     answer = device.recv(ENOUGH)
     while not _whole(answer):
         more = device.recv(ENOUGH)
         if not more:
             raise WrongResult("a connection was closed on a device that waited for its answer")
         answer += more
-    return int(answer[9:12])
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(answer[9:12]), b"".join(_chunks(body)) if _is_chunked(head) else body
 
 
 def _whole(answer: bytes) -> bool:
     head, end, body = answer.partition(b"\r\n\r\n")
     if not end:
         return False
-    fields = head.lower()
-    if b"transfer-encoding: chunked" in fields:
+    if _is_chunked(head):
         return body.endswith(b"0\r\n\r\n")
-    _, _, length = fields.partition(b"content-length:")
+    _, _, length = head.lower().partition(b"content-length:")
     return len(body) >= int(length.split(b"\r\n")[0] or 0)
+
+
+def _is_chunked(head: bytes) -> bool:
+    return b"transfer-encoding: chunked" in head.lower()
+
+
+def _chunks(body: bytes) -> Iterator[bytes]:
+    while size := int((parts := body.partition(b"\r\n"))[0], 16):
+        yield parts[2][:size]
+        body = parts[2][size + 2 :]

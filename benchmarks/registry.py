@@ -3,7 +3,16 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from benchmarks import events, fanout, latency, segments, transports
+from benchmarks import (
+    endtoend,
+    events,
+    fanout,
+    footprint,
+    intake,
+    latency,
+    segments,
+    transports,
+)
 from benchmarks.figures import Report
 from benchmarks.plan import Plan, Unclear
 
@@ -20,9 +29,12 @@ Choice = tuple[Group, list[str]]
 GROUPS = (
     Group(transports.NAMES, transports.measure),
     Group(events.NAMES, events.measure),
+    Group(intake.NAMES, intake.measure),
     Group(segments.NAMES, segments.measure),
     Group(fanout.NAMES, fanout.measure),
+    Group(endtoend.NAMES, endtoend.measure),
     Group(latency.NAMES, latency.measure),
+    Group(footprint.NAMES, footprint.measure),
 )
 """In the order they are measured. A new group is a module with these two, and a line here."""
 

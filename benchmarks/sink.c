@@ -19,6 +19,8 @@
  *   -d MS        every answer so much later      -g N      GOAWAY after N answers on a connection
  *   -s N         MAX_CONCURRENT_STREAMS (1000)   -i        let apns-id enter the HPACK table
  *   -W BITS      connection window (30)          -w BITS   stream window (16)
+ *   -a FILE      append when each push came: the last 16 digits of its token, and microseconds since
+ *                1970 by the machine's clock, 8 bytes each; whole as of the last answer to /stats
  *
  * When it listens it writes one line to stdout, "listening PORT ...". It ends with SIGTERM, SIGINT
  * or the process that started it.
@@ -49,6 +51,8 @@ static struct {
     int delay_ms, streams, connection_window, stream_window, index_id, goaway_after;
 } opt = {.streams = 1000, .connection_window = 30, .stream_window = 16};
 
+static FILE *arrivals;
+
 static struct {
     unsigned long apns, gone, fcm, token, other, connections, h2, bytes_in;
     uint64_t apns_sum, fcm_sum;
@@ -58,6 +62,7 @@ struct stream {
     int32_t id;
     enum kind kind;
     uint64_t digits; /* of the device token */
+    uint64_t came_at; /* microseconds since 1970, where anybody asks */
     char apns_id[ID_CAP];
     size_t body_size; /* of the request; what does not fit is dropped */
     const char *answer;
@@ -105,6 +110,12 @@ static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static uint64_t wall_clock(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 static void die(const char *what) {
@@ -177,6 +188,11 @@ static void count(enum kind kind, uint64_t digits) {
     }
 }
 
+static void note(uint64_t digits, uint64_t came_at) {
+    uint64_t record[2] = {digits, came_at};
+    if (arrivals) fwrite(record, sizeof record, 1, arrivals);
+}
+
 /* User and system time of this process so far, in microseconds. */
 static long long own_cpu(void) {
     struct rusage used;
@@ -186,6 +202,7 @@ static long long own_cpu(void) {
 }
 
 static size_t write_stats(char *to, size_t cap) {
+    if (arrivals) fflush(arrivals);
     return (size_t)snprintf(
         to, cap,
         "{\"apns\":%lu,\"gone\":%lu,\"fcm\":%lu,\"token\":%lu,\"other\":%lu,\"connections\":%lu,"
@@ -335,6 +352,7 @@ static void answer(struct conn *c, struct stream *s) {
     uint8_t id_flag = opt.index_id ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_INDEX;
     if (s->kind == FCM) s->digits = digits_of_message(s->body, s->body_size);
     count(s->kind, s->digits);
+    if (s->kind == APNS || s->kind == FCM) note(s->digits, s->came_at);
     choose_body(s);
     fields[n++] = FIELD(":status", s->kind == OTHER ? "404" : s->kind == DEAD ? "410" : "200", 0);
     if (s->kind == APNS || s->kind == DEAD) {
@@ -401,6 +419,7 @@ static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *conn)
         static unsigned long made;
         snprintf(s->apns_id, ID_CAP, "00000000-0000-4000-8000-%012lx", ++made);
     }
+    if (arrivals) s->came_at = wall_clock();
     if (opt.delay_ms && s->kind != STATS) delay(conn, s->id, s->kind);
     else answer(conn, s);
     return 0;
@@ -658,7 +677,7 @@ static void on_signal(int number) {
 int main(int argc, char **argv) {
     const char *certificate = "server.pem", *key = NULL;
     int ports[MAX_PORTS], lenient[MAX_PORTS], n = 0, o;
-    while ((o = getopt(argc, argv, "p:L:c:k:d:g:s:iW:w:")) != -1) switch (o) {
+    while ((o = getopt(argc, argv, "p:L:c:k:d:g:s:iW:w:a:")) != -1) switch (o) {
         case 'p':
         case 'L':
             if (n == MAX_PORTS) return 2;
@@ -673,6 +692,9 @@ int main(int argc, char **argv) {
         case 'i': opt.index_id = 1; break;
         case 'W': opt.connection_window = atoi(optarg); break;
         case 'w': opt.stream_window = atoi(optarg); break;
+        case 'a':
+            if (!(arrivals = fopen(optarg, "ab"))) die(optarg);
+            break;
         default: return 2;
         }
     prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -6,10 +6,11 @@ import os
 import selectors
 import shutil
 import ssl
+import struct
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +46,8 @@ class Sink(NamedTuple):
     """A running sink, and the identity its clients believe."""
 
     port: int
+    lenient_port: int
+    """Where messages may be malformed: firebase-admin for Node sends `:scheme: https:`."""
     identity: Material
 
     @property
@@ -76,6 +79,31 @@ def between(before: Counted, after: Counted) -> Counted:
         bytes_in=after.bytes_in - before.bytes_in,
         cpu_us=after.cpu_us - before.cpu_us,
     )
+
+
+class Arrivals:
+    """When the pushes came, as a sink started with `-a FILE` writes it down."""
+
+    def __init__(self, sink: Sink, file: Path) -> None:
+        self._sink = sink
+        self._file = file
+        self._read = 0
+
+    def news(self, tokens: Collection[int]) -> dict[int, list[int]]:
+        """Give the moments, in microseconds since 1970, since this was last asked.
+
+        For each of the tokens, which are known by their last 16 digits, in the order they came.
+        """
+        self._sink.counted()  # after it the file is whole
+        with self._file.open("rb") as file:
+            file.seek(self._read)
+            data = file.read()
+        self._read += len(data)
+        moments: dict[int, list[int]] = {token: [] for token in tokens}
+        for token, came_at in struct.iter_unpack("=QQ", data):
+            if token in moments:
+                moments[token].append(came_at)
+        return moments
 
 
 def build() -> Path:
@@ -112,16 +140,16 @@ def build() -> Path:
 def running(*options: str) -> Iterator[Sink]:
     """Have a sink on a free port of the loopback interface, on a core of its own, for a while."""
     program, identity = build(), material(BUILD / "identity", GOOGLE)
-    command = [str(program), "-p", "0", "-c", str(identity.server_file), *options]
+    command = [str(program), "-p", "0", "-L", "0", "-c", str(identity.server_file), *options]
     with starting_on(server_core()):
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
-        yield Sink(_port(process), identity)
+        yield Sink(*_ports(process), identity)
     finally:
         _end(process)
 
 
-def _port(process: "subprocess.Popen[bytes]") -> int:
+def _ports(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
     """Wait for the line that says where it listens."""
     assert process.stdout is not None
     said, ends_at = b"", time.monotonic() + START_DEADLINE
@@ -134,7 +162,8 @@ def _port(process: "subprocess.Popen[bytes]") -> int:
             said += chunk
     if not said.endswith(b"\n"):
         raise RuntimeError(f"the sink did not start within {START_DEADLINE} s")
-    return int(said.split()[1])
+    port, lenient = said.split()[1:]
+    return int(port), int(lenient)
 
 
 def _end(process: "subprocess.Popen[Any]") -> None:

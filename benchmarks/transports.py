@@ -6,23 +6,34 @@ All senders have their turn in each round, against one sink; ratios are formed w
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from benchmarks import h2load, workload
-from benchmarks.figures import Bar, Figure, Report, at_least, at_most, say, summarise
+from benchmarks import environments, h2load, node
+from benchmarks.figures import Bar, Figure, Report, above, at_least, at_most, say, summarise
 from benchmarks.plan import Plan
 from benchmarks.sink import Missing, Sink, running
-from benchmarks.turns import Expected, Turn, WrongResult, python_turn
+from benchmarks.turns import Task, Turn, WrongResult, python_turn
 from delivery.providers.contract import Transport
 
 WARM = 2000
 """Pushes before a turn is measured: connections are open then, code and caches warm."""
 
 
+AHEAD = above(1)
+"""The bar beside every peer."""
+
+Take = Callable[[Sink, Task], Turn]
+
+
+def _python_peer(sink: Sink, task: Task) -> Turn:
+    return python_turn(sink, task, environments.python())
+
+
 class Sender(NamedTuple):
-    """Someone who sends by one transport, and how many pushes a turn of theirs has."""
+    """Someone who sends by one transport, how many pushes a turn of theirs has, and how it goes."""
 
     name: str
     transport: Transport
     usual: int
+    take: Take = python_turn
 
 
 class Ratio(NamedTuple):
@@ -33,23 +44,41 @@ class Ratio(NamedTuple):
     bar: Bar
 
 
-LIMITS = ("limit.h2load", "limit.h2load_fcm")
+APNS, FCM = Transport.APNS, Transport.FCM
 
 SENDERS = {
     sender.name: sender
     for sender in (
-        Sender("transport.apns", Transport.APNS, 200_000),
-        Sender("transport.fcm", Transport.FCM, 200_000),
-        Sender("peer.aioapns.apns", Transport.APNS, 20_000),
-        Sender("peer.firebase_admin.fcm", Transport.FCM, 5_000),
-        Sender("limit.h2load", Transport.APNS, 500_000),
-        Sender("limit.h2load_fcm", Transport.FCM, 500_000),
+        Sender("transport.apns", APNS, 200_000),
+        Sender("transport.fcm", FCM, 200_000),
+        Sender("peer.aioapns.apns", APNS, 20_000),
+        Sender("peer.firebase_admin.fcm", FCM, 5_000),
+        Sender("peer.django_push_notifications.apns", APNS, 10_000, _python_peer),
+        Sender("peer.django_push_notifications.fcm", FCM, 5_000, _python_peer),
+        Sender("peer.node_apn.apns", APNS, 50_000, node.turn),
+        Sender("peer.node_pushnotifications.apns", APNS, 50_000, node.turn),
+        Sender("peer.node_pushnotifications.fcm", FCM, 20_000, node.turn),
+        Sender("peer.firebase_admin_node.fcm", FCM, 20_000, node.turn),
+        Sender("limit.h2load", APNS, 500_000, h2load.turn),
+        Sender("limit.h2load_fcm", FCM, 500_000, h2load.turn),
     )
 }
+"""Node takes some ten thousand pushes until its compiler has done what it will."""
+
+PEERS = tuple(name for name in SENDERS if name.startswith("peer."))
+
+BARS = {"peer.aioapns.apns": at_least(15), "peer.firebase_admin.fcm": at_least(40)}
+
+
+def _ratio_to(peer: str) -> tuple[str, Ratio]:
+    """Give the ratio of a peer to our adapter of the same transport."""
+    _, name, transport = peer.split(".")
+    ratio = Ratio(peer, f"transport.{transport}", BARS.get(peer, AHEAD))
+    return f"ratio.{transport}.vs_{name}", ratio
+
 
 RATIOS = {
-    "ratio.apns.vs_aioapns": Ratio("peer.aioapns.apns", "transport.apns", at_least(15)),
-    "ratio.fcm.vs_firebase_admin": Ratio("peer.firebase_admin.fcm", "transport.fcm", at_least(40)),
+    **dict(map(_ratio_to, PEERS)),
     "ratio.apns.vs_h2load": Ratio("transport.apns", "limit.h2load", at_most(8)),
     "ratio.fcm.vs_h2load": Ratio("transport.fcm", "limit.h2load_fcm", at_most(8)),
 }
@@ -99,7 +128,8 @@ class Rounds:
 
     def _take(self, sender: Sender, number: int, sink: Sink, report: Report) -> None:
         try:
-            turn = _turn(sink, sender, self._plan)
+            task = Task(sender.name, sender.transport, self._plan.pushes(sender.usual), WARM)
+            turn = sender.take(sink, task)
         except Missing as why:
             self.absent[sender.name] = str(why)
         except WrongResult as why:
@@ -107,15 +137,7 @@ class Rounds:
             report.fail(sender.name, str(why))
         else:
             self.turns[sender.name].append(turn)
-            say(f"round {number}/{self._plan.rounds}  {sender.name:<24} {turn}")
-
-
-def _turn(sink: Sink, sender: Sender, plan: Plan) -> Turn:
-    transport, n = sender.transport, plan.pushes(sender.usual)
-    if sender.name in LIMITS:
-        return h2load.turn(sink, transport, n, WARM)
-    sent = workload.addresses(transport, WARM, salt="warm") + workload.addresses(transport, n)
-    return python_turn(sink, sender.name, n, WARM, Expected(len(sent), workload.checksum(sent)))
+            say(f"round {number}/{self._plan.rounds}  {sender.name:<35} {turn}")
 
 
 def _made_of(name: str) -> list[str]:

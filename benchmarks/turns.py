@@ -6,12 +6,14 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import workload
 from benchmarks.machine import sender_core, starting_on
 from benchmarks.sink import Sink, between
+from delivery.providers.contract import Transport
 
 ROOT = Path(__file__).resolve().parent.parent
 DEADLINE = 320  # a little more than a sender gives itself
@@ -54,27 +56,57 @@ class Expected(NamedTuple):
     checksum: int
 
 
-def python_turn(sink: Sink, name: str, n: int, warm: int, expected: Expected) -> Turn:
-    """Give one sender of `benchmarks.senders` its turn."""
-    words = [name, str(n), str(warm), str(sink.port), str(sink.identity.directory)]
+class Task(NamedTuple):
+    """What a sender has to do in its turn, to warm up and then."""
+
+    name: str
+    transport: Transport
+    n: int
+    warm: int
+
+    def tokens(self) -> tuple[list[str], list[str]]:
+        """Give the device tokens of the warming up, and those of the turn."""
+        warm = workload.addresses(self.transport, self.warm, salt="warm")
+        return warm, workload.addresses(self.transport, self.n)
+
+
+def python_turn(sink: Sink, task: Task, python: str = sys.executable) -> Turn:
+    """Give one sender of `benchmarks.senders` its turn, in its own Python where it has one."""
+    words = [task.name, str(task.n), str(task.warm), str(sink.port), str(sink.identity.directory)]
+    return turn_of([python, "-m", "benchmarks.senders", *words], sink, task)
+
+
+def turn_of(
+    command: Sequence[str],
+    sink: Sink,
+    task: Task,
+    *,
+    said: str = "",
+    environ: Mapping[str, str] | None = None,
+) -> Turn:
+    """Have a program take a turn, and hold what it tells in the end against the sink's count."""
+    n, warm = task.n, task.warm
     before = sink.counted()
-    text, _ = run([sys.executable, "-m", "benchmarks.senders", *words])
-    said = json.loads(text.splitlines()[-1])
+    text, _ = run(command, said=said, environ=environ)
+    told = json.loads(text.splitlines()[-1])
     sank = between(before, sink.counted())
-    if (said["accepted"], said["warmed"]) != (n, warm):
+    if (told["accepted"], told["warmed"]) != (n, warm):
         raise WrongResult(
-            f"{said['accepted']} of {n} accepted, {said['warmed']} of {warm} before that"
+            f"{told['accepted']} of {n} accepted, {told['warmed']} of {warm} before that"
         )
-    check(expected, Expected(sank.pushes, sank.checksum))
+    sent = [token for tokens in task.tokens() for token in tokens]
+    check(Expected(len(sent), workload.checksum(sent)), Expected(sank.pushes, sank.checksum))
     return Turn(
-        cpu_us=said["cpu_seconds"] / n * 1e6,
-        rate=n / said["wall_seconds"],
+        cpu_us=told["cpu_seconds"] / n * 1e6,
+        rate=n / told["wall_seconds"],
         sink_cpu_us=sank.cpu_us / sank.pushes,
         bytes_each=sank.bytes_in / sank.pushes,
     )
 
 
-def run(command: Sequence[str]) -> tuple[str, float]:
+def run(
+    command: Sequence[str], *, said: str = "", environ: Mapping[str, str] | None = None
+) -> tuple[str, float]:
     """Run a program to its end on the senders' core; give its output and its CPU seconds."""
     kept = {name: value for name, value in os.environ.items() if not UNWANTED.fullmatch(name)}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -86,8 +118,8 @@ def run(command: Sequence[str]) -> tuple[str, float]:
                 capture_output=True,
                 text=True,
                 cwd=ROOT,
-                env=kept,
-                stdin=subprocess.DEVNULL,
+                env=kept | dict(environ or {}),
+                input=said,
                 timeout=DEADLINE,
             )
     except subprocess.TimeoutExpired:
@@ -95,7 +127,7 @@ def run(command: Sequence[str]) -> tuple[str, float]:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode or not done.stdout:
         last = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
-        raise WrongResult(f"exit code {done.returncode}: {last[-1]}")
+        raise WrongResult(f"exit code {done.returncode}: {last[-1][:200]}")
     cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
     return done.stdout, cpu
 

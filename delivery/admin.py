@@ -1,9 +1,10 @@
 """Raw rows of delivery, for operators; nothing here is written by hand."""
 
+from datetime import datetime
 from typing import Protocol
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -11,8 +12,10 @@ from crm.admin import SegmentAdmin
 from crm.errors import DomainError
 from crm.models import App, Segment
 from crm.segments.rules import parse
+from delivery.breaker import close_breakers
 from delivery.commands.amend import cancel_notification, pause_sending, resume_sending
-from delivery.models import Batch, InboxItem, Notification, Occurrence, ProviderCredential
+from delivery.models import Batch, Breaker, InboxItem, Notification, Occurrence, ProviderCredential
+from delivery.outlook import expected_finishes
 from delivery.reports import funnel
 from delivery.targeting.segments import count
 
@@ -96,9 +99,19 @@ class OccurrenceAdmin(ReadOnly):
         "unregistered",
         "uncertain",
         "expired",
+        "cancelled",
         "pending",
+        "expected_finish",
     ]
     list_filter = ["state"]
+
+    @admin.display(description="expected finish", empty_value="-")
+    def expected_finish(self, occurrence: Occurrence) -> str | datetime | None:
+        finishes = expected_finishes([occurrence], now=timezone.now())
+        return finishes.get(occurrence.pk, None) or (UNKNOWN if finishes else None)
+
+
+UNKNOWN = "not known yet"
 
 
 @admin.register(Batch)
@@ -117,9 +130,46 @@ class InboxItemAdmin(ReadOnly):
 
 @admin.register(ProviderCredential)
 class ProviderCredentialAdmin(ReadOnly):
-    list_display = ["app", "provider", "kind", "environment", "topic", "suspended_reason"]
+    list_display = ["app", "provider", "kind", "environment", "topic", "pace", "breakers"]
     exclude = ["sealed"]
     list_select_related = ["app"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderCredential]:
+        """Read what is shown beside each in one query for all."""
+        return super().get_queryset(request).prefetch_related("breakers")
+
+    @admin.display(description="why it rests")
+    def breakers(self, credential: ProviderCredential) -> str:
+        said = (b.reason for b in credential.breakers.all() if b.state != Breaker.State.CLOSED)
+        return ", ".join(dict.fromkeys(said)) or "-"
+
+
+@admin.register(Breaker)
+class BreakerAdmin(ReadOnly):
+    actions = ["close"]
+    list_display = [
+        "credential",
+        "environment",
+        "topic",
+        "state",
+        "reason",
+        "opened_at",
+        "next_probe_at",
+        "failed_probes",
+        "worked_at",
+    ]
+    list_filter = ["state"]
+    list_select_related = ["credential"]
+    ordering = [Case(When(state=Breaker.State.CLOSED, then=1), default=0), "-opened_at"]
+
+    def has_close_permission(self, request: HttpRequest) -> bool:
+        """Letting pushes flow takes leave to change a breaker, though no form changes it."""
+        return bool(request.user.has_perm("delivery.change_breaker"))
+
+    @admin.action(description="Close now, and send what waits", permissions=["close"])
+    def close(self, request: HttpRequest, chosen: QuerySet[Breaker]) -> None:
+        closed = close_breakers(chosen.order_by())
+        self.message_user(request, f"{closed} closed", messages.SUCCESS)
 
 
 @admin.register(Segment)

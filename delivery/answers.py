@@ -2,15 +2,20 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from time import monotonic, sleep
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
-from delivery import breaker, outcomes
-from delivery.models import Batch
-from delivery.providers.contract import FINAL, Outcome, Verdict
+from crm.commands.token_health import learn_environment
+from delivery import outcomes, pacing
+from delivery.breaker import Leave, close_breakers, restore_doubted
+from delivery.doubt import Evidence, Finding, conclude, note_health
+from delivery.models import Batch, Breaker, ProviderCredential
+from delivery.providers.contract import FINAL, SIBLINGS, Environment, Outcome, Verdict
 from delivery.scheduling import claims
+from delivery.targeting.credentials import find_credential
 
 log = logging.getLogger(__name__)
 
@@ -20,51 +25,83 @@ RECORD_EVERY = 0.5
 KEEP_EVERY = 1.0
 """Seconds without a record after which a batch whose provider is silent is shown to be ours."""
 
-
 PATIENCE = 20.0
 """Seconds answers are kept for a database that takes none: a worker that gave up would have its
 successor send all of them again."""
 
 PAUSE = 0.5
 
+ACCEPTED = Verdict.ACCEPTED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What is known of the tokens of a batch before their provider answers.
+
+    `unknown` are those whose environment, the batch's, is a guess; `elsewhere` those that were
+    guessed to be of the other one and are tried here.
+    """
+
+    installs: Mapping[int, int | None] = field(default_factory=dict)
+    unknown: Collection[int] = frozenset()
+    elsewhere: Collection[int] = frozenset()
+
 
 class Answers:
     """Sorts outcomes into what is final, what must be asked again and what is doubted.
 
     Final ones go to the ledger at least every `RECORD_EVERY` seconds while answers come in; each
-    record also prolongs the batch's lease, and so does waiting for a silent provider.
+    record also prolongs the batch's lease, and so does waiting for a silent provider. When settled,
+    `again` are to be asked again, `moving` in the other environment, with the credential `there`,
+    and `unsure` once more though they may have arrived.
     """
 
-    def __init__(self, batch: Batch, *, installs: Mapping[int, int | None]) -> None:
+    def __init__(self, batch: Batch, asked: Asked, leave: Leave | None = None) -> None:
         self.again: list[Outcome] = []
+        self.moving: list[Outcome] = []
+        self.unsure: list[Outcome] = []
+        self.there: ProviderCredential | None = None
+        self.finding = Finding()
         self._batch = batch
-        self._installs = installs
+        self._asked = asked
+        self._leave = leave or Leave()
+        # a batch whose worker vanished is sent again for that: once is enough
+        wanted = batch.occurrence.notification.resend_uncertain
+        self._resends = wanted and not batch.resent and not batch.lost
         self._final: list[Outcome] = []
         self._doubtful: list[Outcome] = []
+        self._found: list[int] = []
         self._answered: set[int] = set()
         self._said: Counter[str] = Counter()
+        self._surely_dead = 0
+        self._clock = pacing.Clock()
         self._began_at = monotonic()
         self._recorded_at = monotonic()
 
-    @property
-    def retry_after(self) -> float:
-        """The longest wait a provider asked for, in seconds."""
-        return max((o.retry_after or 0.0 for o in self.again), default=0.0)
-
     def take(self, chunk: Sequence[Outcome]) -> None:
         """Take what came in; a token's first outcome counts."""
+        self._clock.count(len(chunk))
         for outcome in chunk:
             verdict = outcome.verdict
             self._answered.add(outcome.token_id)
             self._said[verdict.value] += 1
-            if verdict not in FINAL:
-                self.again.append(outcome)
-            elif verdict is Verdict.UNREGISTERED and not outcome.proven:
-                self._doubtful.append(outcome)
-            else:
+            if verdict is ACCEPTED:
                 self._final.append(outcome)
+            else:
+                self._place(outcome).append(outcome)
         if monotonic() - self._recorded_at >= RECORD_EVERY:
             self._record()
+
+    def _place(self, outcome: Outcome) -> list[Outcome]:
+        """Give the list for what is no plain yes."""
+        if outcome.verdict not in FINAL:
+            return self.again
+        if outcome.verdict is Verdict.UNCERTAIN and self._resends:
+            return self.unsure
+        if not outcome.proven:
+            return self._doubtful
+        self._surely_dead += outcome.verdict is Verdict.UNREGISTERED
+        return self._final
 
     def wait(self) -> None:
         """Keep the batch ours while no answer comes: silence may outlast its lease."""
@@ -79,17 +116,49 @@ class Answers:
 
     def settle(self) -> None:
         """Decide what was doubted, tell the breaker, and record what is left."""
-        credential = self._batch.credential
-        assert credential is not None  # an answer came through it
-        accepted = self._said[Verdict.ACCEPTED.value]
-        doubtful, self._doubtful = self._doubtful, []
-        for outcome in breaker.judge(credential, doubtful, accepted=accepted):
-            (self._final if outcome.verdict in FINAL else self.again).append(outcome)
-        refused = [o for o in self.again if o.verdict is Verdict.MISCONFIGURED and o.wide]
-        if refused:
-            breaker.rest(credential, reason=refused[0].reason)
-        self._record()
+        assert self._batch.credential is not None  # an answer came through it
+        waits = [outcome for outcome in self.again if not outcome.outage]
+        pacing.heed(self._batch.credential, self._clock, waits)
+        moving, doubtful = self._part_doubtful()
+        evidence = Evidence(
+            works=self._said[ACCEPTED.value] + self._surely_dead,
+            fault=next(filter(stops_all, self.again), None),
+            doubtful=doubtful,
+            elsewhere=self._asked.elsewhere,
+        )
+        self._decide(evidence)
+        self.moving, self._doubtful = moving, []
+        self._learn()
         self._tell()
+
+    def _decide(self, evidence: Evidence) -> None:
+        if not (self._leave.probe or evidence.fault or evidence.doubtful):
+            note_health(self._batch, self._leave, evidence)
+            self._record()
+            return
+        with transaction.atomic():
+            self.finding = conclude(self._batch, self._leave, evidence)
+            decided = self.finding.outcomes
+            self._store([o for o in decided if o.verdict in FINAL])
+        # each in a transaction of its own: whoever records outcomes locks nothing after them
+        self._keep()
+        if self.finding.held_by is not None:
+            restore_doubted(self.finding.held_by)
+        if self.finding.closes is not None:
+            close_breakers(Breaker.objects.filter(pk=self.finding.closes.pk))
+        self.again += [o for o in decided if o.verdict not in FINAL]
+
+    def _part_doubtful(self) -> tuple[list[Outcome], list[Outcome]]:
+        """Set apart what the other environment is to be asked about first, where one can be."""
+        stray = [o for o in self._doubtful if o.elsewhere and o.token_id in self._asked.unknown]
+        if not stray:
+            return [], self._doubtful
+        environment = SIBLINGS[Environment(self._batch.environment)]
+        self.there = find_credential(self._batch, environment=environment)
+        if self.there is None:
+            return [], self._doubtful
+        away = {o.token_id for o in stray}
+        return stray, [o for o in self._doubtful if o.token_id not in away]
 
     def _record(self) -> None:
         gives_up_at = monotonic() + PATIENCE
@@ -97,23 +166,38 @@ class Answers:
             if monotonic() > gives_up_at:
                 raise OperationalError("the ledger took nothing in time")
             sleep(PAUSE)
-        self._recorded_at = monotonic()
 
     def _recorded(self) -> bool:
         """Store what is final; False where the database is away, or has no room."""
         try:
-            claims.keep_batch(self._batch)  # first: it may work where the ledger cannot grow
-            if self._final:
-                outcomes.record_outcomes(
-                    self._batch.occurrence, self._final, installs=self._installs
-                )
+            self._keep()  # first: it may work where the ledger cannot grow
+            self._store()
         except (OperationalError, InterfaceError) as fault:
             log.warning("batch %d waits for the ledger: %s", self._batch.pk, type(fault).__name__)
             if not connection.in_atomic_block:
                 connection.close_if_unusable_or_obsolete()
             return False
-        self._final = []
         return True
+
+    def _keep(self) -> None:
+        claims.keep_batch(self._batch)
+        self._recorded_at = monotonic()
+
+    def _store(self, decided: Sequence[Outcome] = ()) -> None:
+        final = [*self._final, *decided]
+        if final:
+            outcomes.record_outcomes(self._batch.occurrence, final, installs=self._asked.installs)
+            if self._asked.elsewhere:
+                accepted = {o.token_id for o in final if o.verdict is ACCEPTED}
+                self._found += accepted.intersection(self._asked.elsewhere)
+            self._final = []
+
+    def _learn(self) -> None:
+        """Keep of which environment those are that were accepted where they were only tried."""
+        if self._found:
+            app_id = self._batch.occurrence.notification.app_id
+            environment = self._batch.environment
+            learn_environment(self._found, app_id=app_id, environment=environment)
 
     def _tell(self) -> None:
         log.info(
@@ -124,3 +208,8 @@ class Answers:
             ", ".join(f"{count} {verdict}" for verdict, count in self._said.items()),
             (monotonic() - self._began_at) * 1000,
         )
+
+
+def stops_all(outcome: Outcome) -> bool:
+    """Say whether an outcome means that nothing can be sent through the credential now."""
+    return outcome.outage or (outcome.verdict is Verdict.MISCONFIGURED and outcome.wide)

@@ -1,20 +1,21 @@
 """Batch → provider → outcomes."""
 
 import logging
+import random
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error
 
 from crm import clock
 from crm.models import DeviceToken
-from delivery import breaker, outcomes
-from delivery.answers import Answers
-from delivery.arrays import numbers
+from delivery import breaker, leftovers, outcomes, pacing
+from delivery.answers import Answers, Asked
 from delivery.backoff import backoff
+from delivery.breaker import Leave, Rest
 from delivery.message import named, read_message
 from delivery.models import Batch, Delivery, ProviderCredential
 from delivery.outcomes import Ending
@@ -29,6 +30,8 @@ from delivery.providers.contract import (
 )
 from delivery.providers.registry import registry
 from delivery.scheduling import claims
+from delivery.scheduling.division import Part, divide_batch
+from delivery.statement import fetch_rows
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +50,13 @@ class Addressee(NamedTuple):
     address: str
     install_id: int | None
     state: str
+    environment: str
+    environment_known: bool
 
 
-def deliver_next(lane: str) -> bool:
-    """Push the lane's next due batch; False where none is waiting."""
-    batch = claims.take_batch(lane, now=clock.now())
+def deliver_next(queue: str) -> bool:
+    """Push a queue's next due batch; False where none is waiting."""
+    batch = claims.take_next(queue, now=clock.now())
     if batch is None:
         return False
     deliver(batch)
@@ -74,75 +79,97 @@ def deliver(batch: Batch) -> None:
         _end(batch, left, Delivery.Verdict.CANCELLED, reason=CALLED_OFF)
         claims.close_batch(batch)
     elif batch.occurrence.held_at is not None:
-        claims.release_batch(batch, wait=HELD_FOR, reason=HELD)
+        divide_batch(batch, [Part(_ids(left), wait=HELD_FOR, reason=HELD)])
     elif batch.lost >= MOST_LOST:
         _end(batch, left, Delivery.Verdict.UNCERTAIN, reason="every worker that tried vanished")
         claims.close_batch(batch)
-    elif (rest := breaker.why_not(batch, now=clock.now())) is not None:
-        _come_back(batch, left, wait=rest.wait, reason=rest.reason)
+    elif isinstance(leave := breaker.admit(batch, now=clock.now()), Rest):
+        waits = Part(_ids(left), wait=leave.wait, reason=leave.reason, breaker=leave.breaker)
+        _put_back(batch, left, [waits])
+    elif (wait := pacing.wait_for_turn(batch, pushes=leave.most(len(left)))) is not None:
+        breaker.hand_back(leave)
+        _put_back(batch, left, [Part(_ids(left), wait=wait, reason=pacing.PACED)])
     else:
-        _send(batch, left)
+        _send(batch, left, leave)
 
 
-# Both tables are asked for a batch's own keys and nothing else. Joined without that, the planner
-# hashes all the occurrence has in the ledger, for every batch again.
+# Key by key, whatever the planner knows of the tables: hashed, the ledger of a whole occurrence
+# would be read for every batch again. It has nothing of a batch taken up for the first time.
 REMAINDER = """
-WITH settled AS MATERIALIZED (
-    SELECT token_id FROM delivery_delivery
-     WHERE day = %(day)s AND occurrence_id = %(occurrence)s AND token_id = ANY(%(ids)s::int[])
-       AND %(begun)s
-), known AS MATERIALIZED (
-    SELECT id, value, install_id, state FROM crm_devicetoken WHERE id = ANY(%(ids)s::int[])
-)
-SELECT wanted.id, coalesce(known.value, ''), known.install_id, coalesce(known.state, 'dead')
-  FROM unnest(%(ids)s::int[]) AS wanted (id) LEFT JOIN known ON known.id = wanted.id
- WHERE wanted.id NOT IN (SELECT token_id FROM settled)
+SELECT wanted.id, coalesce(known.value, ''), known.install_id, coalesce(known.state, 'dead'),
+       known.environment, known.environment_known
+  FROM (SELECT unnest(token_ids) AS id FROM delivery_batch WHERE id = %(batch)s) wanted
+  LEFT JOIN crm_devicetoken known ON known.id = wanted.id
+ WHERE NOT (%(begun)s AND EXISTS (
+       SELECT FROM delivery_delivery settled
+        WHERE settled.day = %(day)s AND settled.occurrence_id = %(occurrence)s
+          AND settled.token_id = wanted.id))
  ORDER BY wanted.id
 """
 
 
 def remainder(batch: Batch) -> Sequence[Addressee]:
     """Give the tokens of a batch the ledger has no outcome for yet, in key order."""
-    known: dict[str, Any] = {
+    which = {
+        "batch": batch.pk,
+        "begun": batch.attempts > 1,
         "day": batch.occurrence.ledger_day,
         "occurrence": batch.occurrence_id,
-        "ids": numbers(batch.token_ids),
-        "begun": batch.attempts > 1,  # of a batch taken up for the first time it has none
     }
-    with connection.cursor() as cursor:
-        cursor.execute(REMAINDER, known)
-        return [Addressee(*row) for row in cursor.fetchall()]
+    return [Addressee(*row) for row in fetch_rows(REMAINDER, which)]
 
 
-def _send(batch: Batch, left: Sequence[Addressee]) -> None:
-    gone = [a for a in left if a.state == DeviceToken.State.DEAD]
+def _send(batch: Batch, left: Sequence[Addressee], leave: Leave) -> None:
+    gone = [a for a in left if a.state != DeviceToken.State.ALIVE]
     _end(batch, gone, Delivery.Verdict.UNREGISTERED, reason="retired since it was planned")
-    left = [a for a in left if a.state != DeviceToken.State.DEAD]
+    living = [a for a in left if a.state == DeviceToken.State.ALIVE] if gone else left
+    # found out since by another push; who is only tried here is not known to be of either
+    moved = [a for a in living if a.environment != batch.environment and a.environment_known]
+    here = [a for a in living if a not in moved] if moved else living
+    now, later = _chosen(here, leave)
+    parts = leftovers.moved_parts(batch, {a.token_id: a.environment for a in moved})
+    if now:
+        parts += _push(batch, now, leave, later=later)
+    else:
+        breaker.hand_back(leave)
+    _put_back(batch, living, parts)
+
+
+def _chosen(
+    here: Sequence[Addressee], leave: Leave
+) -> tuple[Sequence[Addressee], Sequence[Addressee]]:
+    """Give who is pushed to now and who is not: a probe is a few, and other ones each time."""
+    if not leave.probe or len(here) <= breaker.SAMPLE:
+        return here, []
+    few = set(random.sample(range(len(here)), breaker.SAMPLE))
+    return [here[n] for n in sorted(few)], [a for n, a in enumerate(here) if n not in few]
+
+
+def _push(
+    batch: Batch, here: Sequence[Addressee], leave: Leave, *, later: Sequence[Addressee]
+) -> list[Part]:
+    """Push to everybody here and give what is to be asked again, with those kept for later."""
     assert batch.credential is not None  # the breaker lets none pass without
     try:
         provider, push = registry.adapter_for(opened(batch.credential)), push_of(batch)
     except Exception as fault:  # a secret sealed with a lost key, a message of a later version
         log.exception("batch %d cannot be sent as it is", batch.pk)
+        breaker.hand_back(leave)
         wait = backoff(batch.tries + 1)
-        _come_back(batch, left, wait=wait, reason=_told(fault), tried=True)
-        return
-    answers = _ask(batch, left, provider, push)
-    if answers.again:
-        waiting = {o.token_id for o in answers.again}
-        wait = backoff(batch.tries + 1, at_least=answers.retry_after)
-        unanswered = [a for a in left if a.token_id in waiting]
-        _come_back(batch, unanswered, wait=wait, reason=answers.again[0].reason, tried=True)
-    else:
-        claims.close_batch(batch)
+        return [Part(_ids([*here, *later]), wait=wait, reason=_told(fault), tried=True)]
+    answers = _ask(batch, here, provider, push, leave)
+    return leftovers.parts_of(batch, answers, later=_ids(later))
 
 
-def _ask(batch: Batch, left: Sequence[Addressee], provider: Provider, push: Push) -> Answers:
+def _ask(
+    batch: Batch, left: Sequence[Addressee], provider: Provider, push: Push, leave: Leave
+) -> Answers:
     """Push to everybody left and give the answers, all that are final recorded.
 
-    Whoever has none in the end may have been pushed to: uncertain, and never asked again.
+    Whoever has none in the end may have been pushed to: uncertain.
     """
     targets = [Target(a.token_id, a.address) for a in left]
-    answers = Answers(batch, installs={a.token_id: a.install_id for a in left})
+    answers = Answers(batch, _asked(batch, left), leave)
     reason = "no outcome was given"
     deadline = settings.BATCH_DEADLINE.total_seconds()
     asking = runtime.stream(
@@ -162,6 +189,15 @@ def _ask(batch: Batch, left: Sequence[Addressee], provider: Provider, push: Push
     answers.give_up([t.token_id for t in targets], reason=reason)
     answers.settle()
     return answers
+
+
+def _asked(batch: Batch, left: Sequence[Addressee]) -> Asked:
+    guessed = [a for a in left if not a.environment_known]
+    return Asked(
+        installs={a.token_id: a.install_id for a in left},
+        unknown={a.token_id for a in guessed if a.environment == batch.environment},
+        elsewhere={a.token_id for a in guessed if a.environment != batch.environment},
+    )
 
 
 def _told(fault: Exception) -> str:
@@ -198,19 +234,22 @@ def opened(credential: ProviderCredential) -> Credentials:
     )
 
 
-def _come_back(
-    batch: Batch,
-    left: Sequence[Addressee],
-    *,
-    wait: timedelta,
-    reason: str,
-    tried: bool = False,
-) -> None:
-    """Wait for another try, or let the rest expire where that would come too late."""
-    if clock.now() + wait >= batch.occurrence.expires_at:
-        _expire(batch, left, reason=reason)
+def _put_back(batch: Batch, left: Sequence[Addressee], parts: Sequence[Part]) -> None:
+    """Have what is left wait for another try, or expire where that would come too late."""
+    now, expires = clock.now(), batch.occurrence.expires_at
+    late = [p for p in parts if p.breaker is None and now + p.wait >= expires]
+    for part in late:
+        ids = set(part.token_ids)
+        those = [a for a in left if a.token_id in ids]
+        _end(batch, those, Delivery.Verdict.EXPIRED, reason=part.reason, resent=part.resent)
+    if still := [part for part in parts if part not in late]:
+        divide_batch(batch, still)
     else:
-        claims.release_batch(batch, wait=wait, reason=reason, tried=tried)
+        claims.close_batch(batch)
+
+
+def _ids(addressees: Sequence[Addressee]) -> list[int]:
+    return [a.token_id for a in addressees]
 
 
 def _expire(batch: Batch, left: Sequence[Addressee], *, reason: str) -> None:
@@ -219,8 +258,16 @@ def _expire(batch: Batch, left: Sequence[Addressee], *, reason: str) -> None:
 
 
 def _end(
-    batch: Batch, left: Sequence[Addressee], verdict: Delivery.Verdict, *, reason: str
+    batch: Batch,
+    left: Sequence[Addressee],
+    verdict: Delivery.Verdict,
+    *,
+    reason: str,
+    resent: bool = False,
 ) -> None:
+    """Record that no more is done; what may have arrived before is uncertain, whatever stops it."""
+    if batch.resent or resent:
+        verdict = Delivery.Verdict.UNCERTAIN
     endings = [Ending(a.token_id, verdict.value, reason) for a in left]
     installs = {a.token_id: a.install_id for a in left}
     outcomes.record_endings(batch.occurrence, endings, installs=installs)

@@ -13,7 +13,13 @@ from django.db.models import F
 from crm import clock
 from delivery.audience import Audience
 from delivery.models import Notification, Occurrence
-from delivery.scheduling.claims import finish_occurrence, give_up_planning, take_occurrence
+from delivery.scheduling.claims import (
+    UNREAD,
+    finish_occurrence,
+    give_up_planning,
+    put_off_planning,
+    take_occurrence,
+)
 from delivery.targeting.credentials import FITTING
 from delivery.targeting.query import Query
 from delivery.targeting.resolve import Clock, inboxes, reachable, walks
@@ -34,8 +40,8 @@ WITH page AS (
       FROM page GROUP BY transport, environment, topic, place / %s
 ), planned AS (
     INSERT INTO delivery_batch
-           (occurrence_id, credential_id, transport, environment, topic, lane, token_ids)
-    SELECT %s, ({credential}), transport, environment, topic, %s, token_ids
+           (occurrence_id, app_id, credential_id, transport, environment, topic, lane, token_ids)
+    SELECT %s, %s, ({credential}), transport, environment, topic, %s, token_ids
       FROM slices s
     RETURNING 1
 )
@@ -93,6 +99,16 @@ def plan_batches(occurrence_id: int) -> Iterator[int]:
         log.exception("occurrence %d was never planned to its end", occurrence.pk)
         give_up_planning(occurrence.pk)
     finish_occurrence(occurrence.pk)
+
+
+def put_off(occurrence_id: int) -> bool:
+    """Leave the rest of an audience to whoever looks next, where planning can go on from anywhere.
+
+    False where it cannot, or nothing is left to plan: what was looked up once stays with us.
+    """
+    found = Occurrence.objects.select_related("notification").defer(*UNREAD)
+    occurrence = found.filter(pk=occurrence_id).first()
+    return occurrence is not None and _is_walk(occurrence) and put_off_planning(occurrence_id)
 
 
 def _plan_pages(occurrence: Occurrence) -> Iterator[int]:
@@ -184,6 +200,7 @@ def _batches(occurrence: Occurrence, query: Query) -> Query:
         settings.BATCH_SIZE,
         occurrence.pk,
         notification.app_id,
+        notification.app_id,  # the credential's
         notification.lane,
     ]
 

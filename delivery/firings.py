@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from delivery.models import Notification, Occurrence
+from delivery.models import Firing, Notification, Occurrence
 from delivery.schedule import Schedule
 from delivery.scheduling import local_time
 from delivery.scheduling.recurrence import next_moment
@@ -18,25 +18,21 @@ GRACE = timedelta(minutes=1)
 """A zone first seen so shortly after its moment still has it."""
 
 
-def fire(notification: Notification, schedule: Schedule, *, now: datetime) -> list[Occurrence]:
-    """Store when a notification asked for at `now` fires, and give its firings.
+def firings_of(notification: Notification, schedule: Schedule, *, now: datetime) -> list[Firing]:
+    """Give when a notification asked for at `now` fires.
 
     A series is given its first moment that is not past. One that is over has none, like a local
     send for which every zone's time is past, and to be ignored.
     """
     if schedule.wall_clock is None:
-        firings = _everywhere(notification, schedule, now=now)
-    else:
-        firings = _in_zones(zones_of(notification.app_id), notification, schedule, asked_at=now)
-    return Occurrence.objects.bulk_create(firings)
+        return _everywhere(notification, schedule, now=now)
+    return _in_zones(zones_of(notification.app_id), notification, schedule, asked_at=now)
 
 
-def _everywhere(
-    notification: Notification, schedule: Schedule, *, now: datetime
-) -> list[Occurrence]:
+def _everywhere(notification: Notification, schedule: Schedule, *, now: datetime) -> list[Firing]:
     moment = _first_moment(schedule, now=now)
     late = schedule.skip_after
-    return [] if moment is None else [Occurrence.of(notification, at=moment, late=late)]
+    return [] if moment is None else [Firing.of(notification, at=moment, late=late)]
 
 
 def _first_moment(schedule: Schedule, *, now: datetime) -> datetime | None:
@@ -44,6 +40,11 @@ def _first_moment(schedule: Schedule, *, now: datetime) -> datetime | None:
     if schedule.every is None or at >= now:
         return at  # a single firing is better late than never
     return next_moment(schedule, after=now)
+
+
+def unsaved(notification: Notification, firings: Iterable[Firing]) -> list[Occurrence]:
+    """Give the rows of a stored notification's firings."""
+    return [Occurrence(notification=notification, **firing._asdict()) for firing in firings]
 
 
 def zones_open_until(schedule: Schedule, *, now: datetime) -> datetime | None:
@@ -79,13 +80,13 @@ def _welcome(notification: Notification, *, now: datetime) -> int:
     if not firings or not asked.exists():
         return 0
     # two ticks may welcome the same zone
-    Occurrence.objects.bulk_create(firings, ignore_conflicts=True)
+    Occurrence.objects.bulk_create(unsaved(notification, firings), ignore_conflicts=True)
     return len(firings)
 
 
 def _in_zones(
     zones: Iterable[str], notification: Notification, schedule: Schedule, *, asked_at: datetime
-) -> list[Occurrence]:
+) -> list[Firing]:
     assert schedule.wall_clock is not None
     late = settings.LOCAL_SKIP_AFTER if schedule.skip_after is None else schedule.skip_after
     moments = {
@@ -93,7 +94,7 @@ def _in_zones(
         for zone in zones
     }
     return [
-        Occurrence.of(notification, at=at, zone=zone, late=late)
+        Firing.of(notification, at=at, zone=zone, late=late)
         for zone, at in sorted(moments.items())
         if at is not None
     ]

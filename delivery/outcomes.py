@@ -9,7 +9,7 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from crm.commands.device_tokens import Death, retire_tokens
+from crm.commands.token_health import Death, retire_tokens
 from delivery.arrays import numbers, texts
 from delivery.models import Delivery, Occurrence
 from delivery.providers.contract import Outcome, Verdict
@@ -57,15 +57,16 @@ class Ending:
 def record_outcomes(
     occurrence: Occurrence, outcomes: Sequence[Outcome], *, installs: Mapping[int, int | None]
 ) -> None:
-    """Store final outcomes once each, move the counters by what was new, retire proven dead tokens.
+    """Store final outcomes once each, move the counters by what was new, retire dead tokens.
 
-    Writing the same outcome again changes nothing, so a replayed batch may repeat itself.
+    A death that is not proven puts its token into quarantine: the caller believes it. Writing the
+    same outcome again changes nothing, so a replayed batch may repeat itself.
     """
     endings = [Ending(o.token_id, o.verdict.value, o.reason, o.provider_ref) for o in outcomes]
     deaths = [
-        Death(token_id=o.token_id, reason=o.reason, died_at=o.died_at)
+        Death(token_id=o.token_id, reason=o.reason, died_at=o.died_at, proven=o.proven)
         for o in outcomes
-        if o.verdict is Verdict.UNREGISTERED and o.proven
+        if o.verdict is Verdict.UNREGISTERED
     ]
     if not deaths:
         record_endings(occurrence, endings, installs=installs)

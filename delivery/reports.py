@@ -11,6 +11,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 from crm.errors import NotFound
 from crm.models import App, User
 from delivery.models import Notification, Occurrence, Open
+from delivery.outlook import UNDER_WAY, expected_finishes
 
 UNREAD = ("audience", "user_meta", "reporting_meta")
 """What no report shows: megabytes, where thousands of people are named."""
@@ -93,7 +94,6 @@ COUNTERS = (
 
 
 OVER = (Occurrence.State.FINISHED, Occurrence.State.CANCELLED, Occurrence.State.SKIPPED)
-UNDER_WAY = (Occurrence.State.PLANNING, Occurrence.State.SENDING)
 BEGUN = (*UNDER_WAY, Occurrence.State.FINISHED)
 
 
@@ -104,6 +104,7 @@ class Share:
     state: str
     due_at: datetime  # the first of them
     zoned: bool  # whether each is for one zone only
+    held: bool  # whether all of them are held up
     counts: Mapping[str, int]
 
 
@@ -127,9 +128,11 @@ def _shares(ids: Iterable[int]) -> Mapping[int, Sequence[Share]]:
     found: dict[int, list[Share]] = {id_: [] for id_ in ids}
     firings = Occurrence.objects.filter(notification__in=found).values_list("notification", "state")
     sums = [Sum(name) for name in COUNTERS]
-    for id_, state, first, zone, *counts in firings.annotate(Min("due_at"), Max("zone"), *sums):
+    told = firings.annotate(Min("due_at"), Max("zone"), Count("held_at"), Count("pk"), *sums)
+    for id_, state, first, zone, held, all_, *counts in told:
         named = dict(zip(COUNTERS, counts, strict=True))
-        found[id_].append(Share(state=state, due_at=first, zoned=zone != "", counts=named))
+        share = Share(state=state, due_at=first, zoned=zone != "", held=held == all_, counts=named)
+        found[id_].append(share)
     return found
 
 
@@ -163,6 +166,7 @@ class Standing(StrEnum):
 
     SCHEDULED = "scheduled"  # nothing has fired yet, or a series waits for its next run
     SENDING = "sending"
+    PAUSED = "paused"  # all that is under way is held up
     SENT = "sent"  # nothing is left to do; devices may still open it
     CANCELLED = "cancelled"  # before all of it had fired
     SKIPPED = "skipped"  # nothing fired: whoever should have fired it came too late
@@ -176,6 +180,7 @@ class Progress:
     standing: Standing
     funnel: Funnel
     opened: int
+    expected_at: datetime | None  # when what is under way should be done, if anything tells
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,11 +191,13 @@ class Firing:
     due_at: datetime
     standing: Standing
     funnel: Funnel
+    expected_at: datetime | None
 
 
 def progress(notifications: Iterable[Notification], *, now: datetime) -> Sequence[Progress]:
-    """Give the progress of each in their order, in two queries however many they are."""
+    """Give the progress of each in their order, in a few queries however many they are."""
     asked = {notification.pk: notification for notification in notifications}
+    expected = _expected(asked, now=now)
     opens = Open.objects.filter(notification__in=asked).values_list("notification")
     opened = dict(opens.annotate(Count("install", distinct=True)))
     return [
@@ -199,6 +206,7 @@ def progress(notifications: Iterable[Notification], *, now: datetime) -> Sequenc
             standing=_standing_of(asked[id_], shares, now=now),
             funnel=_funnel(shares),
             opened=opened.get(id_, 0),
+            expected_at=expected.get(id_),
         )
         for id_, shares in _shares(asked).items()
     ]
@@ -206,19 +214,38 @@ def progress(notifications: Iterable[Notification], *, now: datetime) -> Sequenc
 
 def firings(notification: Notification, *, now: datetime) -> Sequence[Firing]:
     """Give every firing of a notification, in the order they are due."""
-    occurrences = Occurrence.objects.filter(notification=notification).order_by("due_at", "zone")
-    return [_firing(occurrence, now=now) for occurrence in occurrences]
+    found = Occurrence.objects.filter(notification=notification).order_by("due_at", "zone")
+    occurrences = list(found)
+    expected = expected_finishes(occurrences, now=now)
+    return [_firing(o, now=now, expected_at=expected.get(o.pk)) for o in occurrences]
 
 
-def _firing(occurrence: Occurrence, *, now: datetime) -> Firing:
+def _expected(ids: Iterable[int], *, now: datetime) -> Mapping[int, datetime | None]:
+    """Give when all that is under way of each should be done; None where one of it is unknown."""
+    running = list(Occurrence.objects.filter(notification__in=list(ids), state__in=UNDER_WAY))
+    finishes = expected_finishes(running, now=now)
+    ends: dict[int, list[datetime | None]] = {}
+    for occurrence in running:
+        ends.setdefault(occurrence.notification_id, []).append(finishes[occurrence.pk])
+    return {id_: None if None in of else max(filter(None, of)) for id_, of in ends.items()}
+
+
+def _firing(occurrence: Occurrence, *, now: datetime, expected_at: datetime | None) -> Firing:
     counts = {name: getattr(occurrence, name) for name in COUNTERS}
     zoned = occurrence.zone != ""
-    share = Share(state=occurrence.state, due_at=occurrence.due_at, zoned=zoned, counts=counts)
+    share = Share(
+        state=occurrence.state,
+        due_at=occurrence.due_at,
+        zoned=zoned,
+        held=occurrence.held_at is not None,
+        counts=counts,
+    )
     return Firing(
         zone=occurrence.zone,
         due_at=occurrence.due_at,
         standing=_standing([share], now=now),
         funnel=_funnel([share]),
+        expected_at=expected_at,
     )
 
 
@@ -242,6 +269,9 @@ def _standing(shares: Sequence[Share], *, now: datetime) -> Standing:
     if not states.issubset(OVER):
         # one that waits for nothing has begun, whether or not a worker has come to it
         due = any(share.state == Occurrence.State.DUE and share.due_at <= now for share in shares)
+        running = [share for share in shares if share.state in UNDER_WAY]
+        if running and not due and all(share.held for share in running):
+            return Standing.PAUSED
         return Standing.SENDING if due or states.intersection(begun) else Standing.SCHEDULED
     if Occurrence.State.CANCELLED in states or any(share.counts["cancelled"] for share in shares):
         return Standing.CANCELLED
@@ -266,10 +296,13 @@ def by_transport(notification: Notification) -> Mapping[str, TransportReport]:
         notification,
     )
     outcomes = _counts(
-        """SELECT t.transport, d.verdict, count(*) FROM delivery_occurrence o
+        # by the batches: a token is deleted long before the ledger forgets it
+        """SELECT b.transport, d.verdict, count(*) FROM delivery_occurrence o
+             JOIN delivery_batch b ON b.occurrence_id = o.id
+            CROSS JOIN unnest(b.token_ids) AS planned (token_id)
              JOIN delivery_delivery d ON d.day = o.ledger_day AND d.occurrence_id = o.id
-             JOIN crm_devicetoken t ON t.id = d.token_id
-            WHERE o.notification_id = %s GROUP BY t.transport, d.verdict""",
+              AND d.token_id = planned.token_id
+            WHERE o.notification_id = %s GROUP BY b.transport, d.verdict""",
         notification,
     )
     opened = _counts(

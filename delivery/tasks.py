@@ -4,47 +4,64 @@ A message only ever says "look now". What it is about is in the database, so a l
 a tick, a doubled one finds nothing to do.
 """
 
-import logging
 from time import monotonic
-from typing import Any
 
-from celery import Task, shared_task
-from django.conf import settings
-from kombu.exceptions import OperationalError
-from redis import Redis, RedisError
+from celery import shared_task
 
 from crm import clock
 from crm.commands.accounts import forget_guests
 from crm.commands.sessions import forget_expired_sessions
+from crm.commands.token_health import forget_retired_tokens
 from delivery import dispatch, fanout, firings, ledger
+from delivery.doorbell import Doorbell
+from delivery.models.notification import Lane
 from delivery.scheduling import claims
 
-log = logging.getLogger(__name__)
-
 RINGS = 16
-"""Messages kept in a lane's queue while it has work: enough to wake some machines' workers."""
+"""Messages kept in a queue while it has work: enough to wake some machines' workers."""
 
 FOUND_AT_ONCE = 100
 
-REST = 5.0
-"""Seconds nobody waits for a broker that has just failed to answer."""
+PLANNING = "planning"
+"""The queue of what is to be planned and is not urgent: ahead of bulk work, as it is short."""
+
+TURN = 0.25
+"""Seconds a worker pushes batch after batch before others that rang in its queue have a turn."""
+
+PLAN_FOR = 2.0
+"""Seconds a worker plans one broadcast before it lets others have a turn."""
 
 
 @shared_task(name="fan_out")
 def fan_out(occurrence_id: int, lane: str) -> None:
     """Slice an occurrence into batches, and ring as they are stored.
 
-    Safe to run twice: planning goes on from the stored cursor.
+    Safe to run twice: planning goes on from the stored cursor. What takes long goes on there, too,
+    behind what has been rung for meanwhile.
     """
+    began_at = monotonic()
     for batches in fanout.plan_batches(occurrence_id):
         ring_for_batches(lane, batches)
+        if monotonic() - began_at >= PLAN_FOR and fanout.put_off(occurrence_id):
+            doorbell.ring(fan_out, (occurrence_id, lane), lane=Lane(lane).queue)
+            return
 
 
 @shared_task(name="deliver")
-def deliver(lane: str) -> None:
-    """Push one batch of a lane and ring for the next; urgent work never waits for more than one."""
-    if dispatch.deliver_next(lane):
-        doorbell.ring(deliver, (lane,), lane=lane)
+def deliver(queue: str) -> None:
+    """Push a queue's due batches for a turn and ring for the rest.
+
+    A message costs as much as some hundred pushes. Urgent work still waits for one batch at most.
+    """
+    began_at = monotonic()
+    while dispatch.deliver_next(queue):
+        if monotonic() - began_at >= TURN or _urgent_waits(behind=queue):
+            doorbell.ring(deliver, (queue,), lane=queue)
+            return
+
+
+def _urgent_waits(*, behind: str) -> bool:
+    return behind != Lane.URGENT.queue and doorbell.waiting(Lane.URGENT.queue) > 0
 
 
 @shared_task(name="tick")
@@ -69,50 +86,26 @@ def welcome_zones() -> None:
 
 @shared_task(name="upkeep")
 def upkeep() -> None:
-    """Make ledger partitions ahead of time, and drop days, sessions and guests past theirs."""
+    """Make ledger partitions ahead of time, and drop what is past its own time."""
     now = clock.now()
     ledger.keep_partitions(today=now.date())
+    ledger.forget_batches(today=now.date())
     forget_expired_sessions(now=now)
     forget_guests(now=now)
+    forget_retired_tokens(now=now)
 
 
 def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:
     """Ask a worker to plan an occurrence now."""
-    doorbell.ring(fan_out, (occurrence_id, lane), lane=lane)
+    queue = lane if lane == Lane.URGENT else PLANNING
+    doorbell.ring(fan_out, (occurrence_id, lane), lane=queue)
 
 
 def ring_for_batches(lane: str, batches: int) -> None:
     """Top a lane's queue up, so that as many workers look as there is work for."""
-    if not batches:
-        return
-    try:
-        with Redis.from_url(settings.REDIS_URL, socket_timeout=1) as broker:
-            queued = broker.llen(lane)
-    except RedisError:
-        log.warning("the broker does not answer; the next tick will ring")
-        return
-    for _ in range(min(batches, RINGS - int(queued))):
-        doorbell.ring(deliver, (lane,), lane=lane)
-
-
-class Doorbell:
-    """The way to the broker, left alone for a while once it has failed.
-
-    A caller waits for a silent broker for seconds, and each is a web thread nobody else can have.
-    """
-
-    def __init__(self) -> None:
-        self._rests_until = 0.0
-
-    def ring(self, task: "Task[Any, None]", args: tuple[object, ...], *, lane: str) -> None:
-        """Send a message, or leave it to the tick where the broker is away: the work is stored."""
-        if monotonic() < self._rests_until:
-            return
-        try:
-            task.apply_async(args, queue=lane)
-        except OperationalError:
-            self._rests_until = monotonic() + REST
-            log.warning("the broker does not answer; the next tick will ring")
+    if batches:
+        queue = Lane(lane).queue
+        doorbell.top_up(deliver, (queue,), lane=queue, wanted=batches, most=RINGS)
 
 
 doorbell = Doorbell()

@@ -15,6 +15,8 @@ from devstack.reset import reset
 from devstack.supervisor import Stack
 from devstack.terminal import Terminal
 
+FUZZED = ("tests/fuzz", "tests/delivery/providers/wire/test_wire_against_h2.py")
+
 
 def run(arguments: list[str]) -> int:
     """Bring the whole gateway up and stay with it."""
@@ -40,10 +42,15 @@ def soak(arguments: list[str]) -> int:
     become(["-m", "tests.chaos.soak", *arguments])
 
 
+def faults(arguments: list[str]) -> int:
+    """Send under each fault of a provider, beside the shipped libraries."""
+    become(["-m", "benchmarks.faults", *arguments])
+
+
 def fuzz(arguments: list[str]) -> int:
-    """Try every route of the OpenAPI document with thousands of made-up calls."""
+    """Try every route and the wire with thousands of made-up calls and conversations."""
     os.environ.setdefault("FUZZ_EXAMPLES", "400")
-    become(["-m", "pytest", "tests/fuzz", *arguments])
+    become(["-m", "pytest", *FUZZED, *arguments])
 
 
 def bench(arguments: list[str]) -> int:
@@ -94,6 +101,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": demo,
     "chaos": chaos,
     "soak": soak,
+    "faults": faults,
     "fuzz": fuzz,
     "manage": manage,
     "reset": drop,

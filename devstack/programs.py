@@ -36,9 +36,10 @@ def web(port: int) -> list[str]:
     return [sys.executable, "-m", "granian", *place, *size, *quiet, "gateway.wsgi:application"]
 
 
-def worker() -> list[str]:
-    """Prefork processes that look into `urgent` before `bulk`."""
-    size = ["--pool", "prefork", "--concurrency", str(PROCESSES), "--queues", "urgent,bulk"]
+def worker(processes: int = PROCESSES) -> list[str]:
+    """Prefork processes that look into `urgent` first, then into `planning`, then into `bulk`."""
+    size = ["--pool", "prefork", "--concurrency", str(processes)]
+    size += ["--queues", "urgent,planning,bulk"]
     quiet = ["--without-gossip", "--without-mingle"]
     return [*CELERY, "worker", *size, *quiet]
 

@@ -1,4 +1,4 @@
-"""The Celery app: two queues, drained in order, and the one-second tick."""
+"""The Celery app: three queues of rings, heard in order, and the one-second tick."""
 
 import gc
 import os
@@ -17,9 +17,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 with one_clear_line():
     settings.DATABASES  # noqa: B018 - read here first by every process, whatever it goes on to do
 
+QUEUES = ("urgent", "planning", "bulk")
+
 app = Celery("gateway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.task_queues = [Queue(name, routing_key=name) for name in ("urgent", "bulk")]
+app.conf.task_queues = [Queue(name, routing_key=name) for name in QUEUES]
 app.conf.beat_scheduler = "gateway.beat:Beats"
 app.conf.beat_schedule = {
     # by the names of the tasks: whoever begins one tells the beat that it was heard

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -150,7 +150,12 @@ class Rows(Collector):
     def read(self) -> list[Metric]:
         """Give what the rows say."""
         progress.bound_queries()
-        return [*self.batches(), *self.occurrences(progress.occurrence_sums())]
+        return [
+            *self.batches(),
+            self.paces(),
+            *self.occurrences(progress.occurrence_sums()),
+            self.breakers(progress.open_breakers()),
+        ]
 
     def batches(self) -> Iterator[Metric]:
         """Give the queues' lengths and ages, by lane."""
@@ -165,6 +170,18 @@ class Rows(Collector):
             age.add_metric([lane], waiting.oldest.total_seconds())
         yield count
         yield age
+
+    def paces(self) -> Metric:
+        """Give how fast paced credentials may send, and 0 for those a provider wants quiet from."""
+        family = GaugeMetricFamily(
+            "gateway_pace_per_second",
+            "Pushes a second a paced credential may send now.",
+            labels=["app", "provider", "credential"],
+        )
+        for credential, rate in progress.paces().items():
+            labels = [credential.app_id, credential.provider, credential.pk]
+            family.add_metric([str(label) for label in labels], rate)
+        return family
 
     def occurrences(self, sums: Mapping[str, Any]) -> Iterator[Metric]:
         """Give what became of all pushes, and whether the sums agree."""
@@ -188,6 +205,16 @@ class Rows(Collector):
             "Firings whose outcomes do not add up; must be 0.",
             value=sums["not_conserved"],
         )
+
+    def breakers(self, found: Iterable[progress.OpenBreaker]) -> Metric:
+        """Give what is not sent now because a credential is at fault; nothing where all is well."""
+        labels = list(progress.OpenBreaker._fields)
+        metric = GaugeMetricFamily(
+            "gateway_breaker_open", "Nothing is sent, but for a probe now and then.", labels=labels
+        )
+        for breaker in found:
+            metric.add_metric([*map(str, breaker)], 1)
+        return metric
 
 
 REGISTRY.register(Rows())

@@ -1,14 +1,15 @@
 """How far the work is: read from the rows themselves, so that no process can claim it for them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q, Sum
 
-from delivery.models import Batch, Occurrence
+from delivery import pacing
+from delivery.models import Batch, Breaker, Occurrence, ProviderCredential
 from delivery.models.notification import Lane
 
 PATIENCE = timedelta(seconds=2)
@@ -75,6 +76,12 @@ def waiting_batches(now: datetime) -> Mapping[str, Waiting]:
     return {lane: found.get(lane, nothing) for lane in Lane.values}
 
 
+def paces() -> Mapping[ProviderCredential, float]:
+    """Give how many pushes a second each paced credential that has sent lately may send now."""
+    known = {c.pk: c for c in ProviderCredential.objects.only("app", "provider", "pace")}
+    return {known[pk]: rate for pk, rate in pacing.rates(known.values()).items()}
+
+
 def occurrence_sums() -> Mapping[str, Any]:
     """Give totals over all firings: verdicts, targeted, unfinished ones and broken sums."""
     over = Q(state__in=["finished", "cancelled", "skipped"])
@@ -85,3 +92,19 @@ def occurrence_sums() -> Mapping[str, Any]:
         not_conserved=Count("pk", filter=NOT_CONSERVED),
         **{name: Sum(name, default=0) for name in counted},
     )
+
+
+class OpenBreaker(NamedTuple):
+    """Where nothing is sent now."""
+
+    app: int
+    provider: str
+    environment: str
+    topic: str
+
+
+def open_breakers() -> Sequence[OpenBreaker]:
+    """Give every breaker that is not closed."""
+    rows = Breaker.objects.exclude(state=Breaker.State.CLOSED).order_by("opened_at")
+    columns = ("credential__app", "credential__provider", "environment", "topic")
+    return [OpenBreaker(*row) for row in rows.values_list(*columns)]

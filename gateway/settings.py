@@ -135,7 +135,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
     "queue_order_strategy": "priority",  # always look in `urgent` first
-    "socket_connect_timeout": 1,  # a caller never waits long for the doorbell
+    "socket_connect_timeout": 1,  # whoever rings has `delivery.doorbell.PATIENCE`
     "socket_timeout": 3,
 }
 CELERY_TASK_PUBLISH_RETRY = False  # tick finds what no message woke
@@ -154,6 +154,7 @@ LOCAL_SKIP_AFTER = env.seconds("GATEWAY_LOCAL_SKIP_AFTER", 3600)  # the longest 
 ACCEPT_UNREACHABLE = env.flag("GATEWAY_ACCEPT_UNREACHABLE", default=False)
 URGENT_AUDIENCE = env.number("GATEWAY_URGENT_AUDIENCE", 100)
 LEDGER_RETENTION = env.seconds("GATEWAY_LEDGER_RETENTION", 90 * 86400, at_least=86400)
+TOKEN_RETENTION = env.seconds("GATEWAY_TOKEN_RETENTION", 30 * 86400, at_least=86400)
 PROVIDER_TRANSPORT = env.choice("GATEWAY_PROVIDER_TRANSPORT", "wire", ["wire", "library"])
 
 # -- logs

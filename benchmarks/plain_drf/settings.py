@@ -19,6 +19,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "crm",
+    "templates_app",
+    "delivery",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -1,17 +1,25 @@
-"""The one route and its view."""
+"""Two routes and their views."""
 
-from datetime import UTC, datetime
+import json
+import os
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.urls import path
+from django.utils import timezone
+from redis import Redis
 from rest_framework.authentication import BasicAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from crm.models import App, Event
+from crm.models import App, DeviceToken, Event
 from crm.sealing import fingerprint
+from delivery.models import Notification, Occurrence
+
+broker = Redis.from_url(os.environ["REDIS_URL"])
 
 
 class Key(BasicAuthentication):
@@ -49,4 +57,39 @@ class Events(APIView):
         return Response(status=202)
 
 
-urlpatterns = [path("v1/app-installs/<str:install_uid>/events", Events.as_view())]
+class Notifications(APIView):
+    """One push a post."""
+
+    authentication_classes = [Key]
+    permission_classes: list[Any] = []
+
+    def post(self, request: Request) -> Response:
+        """Look for the device, insert what was asked and when it fires, and tell a worker."""
+        asked, now = request.data, timezone.now()
+        [uid] = asked["userIds"]
+        device = DeviceToken.objects.get(app=request.auth, install__user__uid=uid)
+        with transaction.atomic():
+            notification = Notification.objects.create(
+                app=request.auth,
+                source=Notification.Source.KUMULOS,
+                message={"title": asked["title"], "body": asked["message"], "data": asked["data"]},
+                audience={"user_uids": [uid]},
+                schedule={},
+                filters={"userIds": [uid]},
+                lane="urgent",
+                time_to_live=timedelta(days=1),
+            )
+            firing = Occurrence.objects.create(
+                notification=notification,
+                due_at=now,
+                expires_at=now + timedelta(days=1),
+                ledger_day=now.date(),
+            )
+        broker.lpush("peer", json.dumps({"firing": firing.pk, "device": device.pk}))
+        return Response({"id": notification.pk, **asked}, status=201)
+
+
+urlpatterns = [
+    path("v1/app-installs/<str:install_uid>/events", Events.as_view()),
+    path("notifications", Notifications.as_view()),
+]

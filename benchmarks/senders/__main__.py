@@ -21,11 +21,15 @@ from simulator.identity.material import material
 DEADLINE = 300
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
+DJANGO_PUSH = "benchmarks.senders.django_push"
+
 SENDERS = {
     "transport.apns": ("benchmarks.senders.gateway", "apns", Transport.APNS),
     "transport.fcm": ("benchmarks.senders.gateway", "fcm", Transport.FCM),
     "peer.aioapns.apns": ("benchmarks.senders.shipped_aioapns", "opened", Transport.APNS),
     "peer.firebase_admin.fcm": ("benchmarks.senders.shipped_firebase", "opened", Transport.FCM),
+    "peer.django_push_notifications.apns": (DJANGO_PUSH, "apns", Transport.APNS),
+    "peer.django_push_notifications.fcm": (DJANGO_PUSH, "fcm", Transport.FCM),
 }
 """Module, function and transport; a module is imported by its own process alone."""
 

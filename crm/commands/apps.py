@@ -60,6 +60,7 @@ class ChangeApp:
     """What an operator sets of an app: None stays as it is, an empty value clears."""
 
     app: App
+    resend_uncertain: str | None = None
     kumulos_v2_status: int | None = None
     web_icon_url: str | None = None
     web_prompts: Mapping[str, Any] | None = None

@@ -1,9 +1,11 @@
-"""Addresses: who owns them, and whether they are alive."""
+"""Addresses: who owns them. What pushes show of them is in `token_health`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
+from uuid import uuid4
 
 from django.db import connection
 from django.db.models import Q, QuerySet, Value
@@ -12,21 +14,6 @@ from django.utils import timezone
 
 from crm import clock
 from crm.models import DeviceToken, Install
-
-RETIRE = """
-WITH dead AS (
-    SELECT t.id, said.reason
-      FROM crm_devicetoken t
-      JOIN unnest(%s::int[], %s::text[], %s::timestamptz[]) AS said (id, reason, died_at)
-        ON said.id = t.id
-     WHERE t.state <> 'dead' AND (said.died_at IS NULL OR t.registered_at <= said.died_at)
-     ORDER BY t.id
-       FOR NO KEY UPDATE OF t
-)
-UPDATE crm_devicetoken t
-   SET state = %s, state_reason = dead.reason, state_changed_at = %s
-  FROM dead WHERE t.id = dead.id
-"""
 
 # in one order, too; two callers with the same new address wait for each other
 HOLD = """
@@ -40,12 +27,16 @@ REGISTERED_ELSEWHERE = "registered elsewhere"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Address:
-    """Everything a push needs to find one app on one device."""
+    """Everything a push needs to find one app on one device.
+
+    `environment` is a guess where it is not known.
+    """
 
     transport: str
     environment: str
     topic: str
     value: str
+    environment_known: bool = True
 
 
 def register_token(
@@ -55,17 +46,24 @@ def register_token(
 
     Seen on another install before, it moves here: a re-installed app gets a new install id and
     keeps its token, and two owners would mean two copies of each push (contracts/kumulos §2.1).
+    Where the device does not say its environment, it is what pushes to the address have shown.
     """
     now = clock.now()
     living = ~Q(state=DeviceToken.State.DEAD)
     known = lock_known(install, values=[address.value], own=living)
+    address = _as_learned(address, known)
+    # without its id an address known already would use up a new one: apps register at every start,
+    # and ids are 32 bits wide
+    kept = next((token.pk for token in known if _leads_to(token, address)), None)
     [token] = DeviceToken.objects.bulk_create(
         [
             DeviceToken(
+                id=kept,
                 app_id=install.app_id,
                 install=install,
                 transport=address.transport,
                 environment=address.environment,
+                environment_known=address.environment_known,
                 topic=address.topic,
                 value=address.value,
                 details=dict(details),
@@ -78,6 +76,7 @@ def register_token(
         unique_fields=["app", "value_digest", "transport", "environment", "topic"],
         update_fields=[
             "install",
+            "environment_known",
             "details",
             "enabled",
             "state",
@@ -96,18 +95,44 @@ def register_token(
     return token
 
 
+def _as_learned(address: Address, known: Sequence[DeviceToken]) -> Address:
+    """Give an address with the environment it is known to be of, where the device did not say."""
+    if address.environment_known:
+        return address
+    same = (address.transport, address.topic, address.value)
+    told = [t for t in known if t.environment_known and (t.transport, t.topic, t.value) == same]
+    if not told:
+        return address
+    latest = max(told, key=attrgetter("registered_at"))
+    return replace(address, environment=latest.environment, environment_known=True)
+
+
+def _leads_to(token: DeviceToken, address: Address) -> bool:
+    parts = attrgetter("transport", "environment", "topic", "value")
+    return parts(token) == parts(address)
+
+
 def lock_known(install: Install, *, values: Sequence[str], own: Q) -> list[DeviceToken]:
     """Give what is known of these values, and what of the install's own fits, locked in key order.
 
     Providers' verdicts lock many tokens, devices swap theirs: all in the same order, or they block
     each other. The values are held first: what nobody has registered yet is no row to lock.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(HOLD, [install.app_id, list(values)])
-    digests = [MD5(Value(value)) for value in values]
-    same_value = Q(value_digest__in=digests, value__in=values)
-    known = DeviceToken.objects.filter(Q(own, install=install) | same_value, app_id=install.app_id)
+    hold_values(install.app_id, values)
+    mine = Q(own, install=install)
+    known = DeviceToken.objects.filter(mine | valued(values), app_id=install.app_id)
     return list(known.order_by("pk").select_for_update(no_key=True))
+
+
+def hold_values(app_id: int, values: Sequence[str]) -> None:
+    """Wait for whoever writes rows with one of these values, and have others wait."""
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD, [app_id, list(values)])
+
+
+def valued(values: Sequence[str]) -> Q:
+    """Give the condition for rows with one of these values, as the index has them."""
+    return Q(value_digest__in=[MD5(Value(value)) for value in values], value__in=values)
 
 
 def drop_tokens(install: Install, *, reason: str) -> None:
@@ -115,27 +140,14 @@ def drop_tokens(install: Install, *, reason: str) -> None:
     retire(install.device_tokens.all(), reason, timezone.now())
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Death:
-    """A provider's word that an address is dead, and since when, where it says so."""
+def give_away(holder: DeviceToken) -> None:
+    """Take a value from the row that has it, for another row is to have it.
 
-    token_id: int
-    reason: str
-    died_at: datetime | None
-
-
-def retire_tokens(deaths: Sequence[Death]) -> int:
-    """Retire tokens a provider called dead, unless a device registered them after that.
-
-    Gives the number retired. Registering again brings a token back. Rows are locked in key order:
-    two broadcasts meet the same dead phones, each in its own order.
+    Both stay: callers know the one's id, the ledger may name the other. It gets a value no phone
+    has rather than the other row's former one: somebody may be registering that just now.
     """
-    if not deaths:
-        return 0
-    columns = zip(*((d.token_id, d.reason, d.died_at) for d in deaths), strict=True)
-    with connection.cursor() as cursor:
-        cursor.execute(RETIRE, [*map(list, columns), DeviceToken.State.DEAD, timezone.now()])
-        return int(cursor.rowcount)
+    holder.value, holder.state = f"given away, {uuid4()}", DeviceToken.State.DEAD
+    DeviceToken.objects.filter(pk=holder.pk).update(value=holder.value)
 
 
 def retire(tokens: QuerySet[DeviceToken], reason: str, now: datetime) -> int:

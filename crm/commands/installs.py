@@ -42,7 +42,10 @@ class ClearUser:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegisterToken:
-    """The device got an address from its provider."""
+    """The device got an address from its provider.
+
+    `environment_known` is false where it did not say which of the provider's worlds that is of.
+    """
 
     transport: str
     environment: str
@@ -50,6 +53,7 @@ class RegisterToken:
     value: str
     enabled: bool = True
     details: Mapping[str, Any] = field(default_factory=dict)
+    environment_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,7 @@ def change_install(install: Install, change: Change) -> None:
                     environment=change.environment,
                     topic=change.topic,
                     value=change.value,
+                    environment_known=change.environment_known,
                 ),
                 enabled=change.enabled,
                 details=change.details,

@@ -4,13 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
-from uuid import uuid4
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from crm.commands.device_tokens import REGISTERED_ELSEWHERE, Address, lock_known, retire
+from crm.commands.device_tokens import (
+    REGISTERED_ELSEWHERE,
+    Address,
+    give_away,
+    lock_known,
+    retire,
+)
 from crm.commands.installs import recognise_user
 from crm.errors import NotFound
 from crm.models import DeviceToken, Install, User
@@ -68,7 +73,7 @@ def drop_user_devices(user: User) -> None:
 
     The addresses their sessions registered are retired; an app that registered its own keeps it,
     as when somebody signs out. Every install becomes its anonymous user's. None is deleted: the
-    ledger names installs and tokens, and reports tell a push's transport by its token.
+    ledger names installs and tokens, and callers know them.
     """
     installs = Install.objects.select_for_update(of=("self",), no_key=True).filter(user=user)
     found = list(installs.select_related("app").order_by("pk"))
@@ -124,10 +129,11 @@ def _subscribe(
     others = [t for t in known if t is not token and t.install_id != install.pk]
     robbed = [t for t in others if _same_phone(t, address)]
     if holder is not None and holder is not token:
-        _let_go(holder)
+        give_away(holder)
         robbed.append(holder)
     retire(DeviceToken.objects.filter(pk__in=[t.pk for t in robbed]), REGISTERED_ELSEWHERE, now)
     token.install, token.value, token.details = install, address.value, dict(details)
+    token.environment_known = address.environment_known
     token.enabled, token.state, token.state_reason = True, DeviceToken.State.ALIVE, ""
     token.state_changed_at = token.registered_at = now
     token.save()
@@ -162,13 +168,3 @@ def _new(install: Install, address: Address) -> DeviceToken:
         environment=address.environment,
         topic=address.topic,
     )
-
-
-def _let_go(holder: DeviceToken) -> None:
-    """Take a value from the row that has it, for another row is to have it.
-
-    Both stay: callers know the one's id, the ledger may name the other. It gets a value no phone
-    has rather than the other row's former one: somebody may be registering that just now.
-    """
-    holder.value, holder.state = f"given away, {uuid4()}", DeviceToken.State.DEAD
-    DeviceToken.objects.filter(pk=holder.pk).update(value=holder.value)

@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                 ('id', models.AutoField(primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=255)),
                 ('api_key', models.CharField(max_length=36, unique=True)),
+                ('resend_uncertain', models.CharField(choices=[('never', 'never: a push is lost rather than doubled'), ('urgent', 'urgent ones'), ('always', 'always: a push is doubled rather than lost')], db_default='never', default='never', max_length=8)),
                 ('kumulos_v2_status', models.PositiveSmallIntegerField(choices=[(200, '200 (the Apprise plugin)'), (202, '202 (the Java client)')], db_default=202, default=202)),
                 ('web_push_public_key', models.CharField(blank=True, db_default='', default='', max_length=100)),
                 ('web_icon_url', models.URLField(blank=True, db_default='', default='', max_length=2048)),
@@ -106,6 +107,7 @@ class Migration(migrations.Migration):
                 ('id', models.AutoField(primary_key=True, serialize=False)),
                 ('transport', models.CharField(max_length=16)),
                 ('environment', models.CharField(max_length=16)),
+                ('environment_known', models.BooleanField(db_default=True, default=True)),
                 ('topic', models.CharField(db_default='', default='', max_length=255)),
                 ('kind', models.CharField(choices=[('token', 'Token'), ('fid', 'Fid')], default='token', max_length=8)),
                 ('value', models.TextField()),
@@ -228,6 +230,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='devicetoken',
             index=models.Index(condition=models.Q(('enabled', True), ('state', 'alive')), fields=['app', 'id'], include=('transport', 'environment', 'topic'), name='device_token_reachable'),
+        ),
+        migrations.AddIndex(
+            model_name='devicetoken',
+            index=models.Index(condition=models.Q(('state', 'alive'), _negated=True), fields=['state_changed_at'], name='device_token_retired'),
         ),
         migrations.AddConstraint(
             model_name='devicetoken',

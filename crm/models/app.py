@@ -42,9 +42,19 @@ class App(models.Model):
         DEVELOPMENT = "development", "development"
         PRODUCTION = "production", "production"
 
+    class Resend(models.TextChoices):
+        """Which pushes without an answer are sent once more, though they may have arrived."""
+
+        NEVER = "never", "never: a push is lost rather than doubled"
+        URGENT = "urgent", "urgent ones"
+        ALWAYS = "always", "always: a push is doubled rather than lost"
+
     id = models.AutoField(primary_key=True)
     name = models.CharField(max_length=255)
     api_key = models.CharField(max_length=36, unique=True)  # public: the Basic user name
+    resend_uncertain = models.CharField(
+        max_length=8, choices=Resend.choices, default=Resend.NEVER, db_default="never"
+    )
     # what public clients of Kumulos' second send API disagree about (contracts/kumulos §7)
     kumulos_v2_status = models.PositiveSmallIntegerField(
         choices=V2Status.choices, default=V2Status.ACCEPTED, db_default=202

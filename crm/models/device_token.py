@@ -20,7 +20,8 @@ class DeviceToken(models.Model):
 
     It belongs to one install at a time, and through it to that install's current user: seen from a
     second install it moves there.
-    It dies only by a provider's proof and comes back when a device registers it again.
+    It dies only by a provider's proof and comes back when a device registers it again; a word that
+    is no proof puts it in quarantine, where no push goes either.
     """
 
     class State(models.TextChoices):
@@ -42,6 +43,8 @@ class DeviceToken(models.Model):
     install = models.ForeignKey(Install, models.CASCADE, related_name="device_tokens")
     transport = models.CharField(max_length=16)
     environment = models.CharField(max_length=16)
+    # false where the device did not say: the other one is tried before the token is called dead
+    environment_known = models.BooleanField(default=True, db_default=True)
     topic = models.CharField(max_length=255, default="", db_default="")
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.TOKEN)
     value = models.TextField()
@@ -72,6 +75,11 @@ class DeviceToken(models.Model):
                 include=["transport", "environment", "topic"],
                 condition=models.Q(state="alive", enabled=True),
                 name="device_token_reachable",
+            ),
+            models.Index(
+                fields=["state_changed_at"],
+                condition=~models.Q(state="alive"),
+                name="device_token_retired",
             ),
         ]
 

@@ -16,7 +16,7 @@ from crm.errors import Conflict, Invalid, NotFound
 from crm.models import App
 from delivery.commands.send import SendNotification, asked, refuse_unfit, ring_once_safe
 from delivery.commands.stop import UNDER_WAY, call_off_rest, hold, let_go
-from delivery.firings import fire
+from delivery.firings import firings_of, unsaved
 from delivery.message import Message, RawMessage
 from delivery.models import Notification, Occurrence
 from delivery.schedule import Schedule
@@ -74,7 +74,9 @@ def edit_notification(ask: SendNotification, *, notification_id: int) -> Notific
     for name, value in columns.items():
         setattr(notification, name, value)
     notification.save(update_fields=list(columns))
-    ring_once_safe(notification, fire(notification, ask.schedule, now=now))
+    planned = unsaved(notification, firings_of(notification, ask.schedule, now=now))
+    stored = Occurrence.objects.bulk_create(planned)
+    ring_once_safe(notification, {firing.pk: firing.due_at for firing in stored})
     return notification
 
 
@@ -191,7 +193,7 @@ def _move(notification: Notification, runs: Sequence[Occurrence], *, now: dateti
         return
     notification.cancelled_at = None
     notification.save(update_fields=["cancelled_at"])
-    ring_once_safe(notification, [run])
+    ring_once_safe(notification, {run.pk: run.due_at})
 
 
 def _call_off(notification: Notification, *, now: datetime) -> bool:

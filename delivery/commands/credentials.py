@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
+from crm import clock
 from crm.errors import Invalid
 from crm.models import App
-from delivery.models import ProviderCredential
+from delivery.breaker import close_breakers
+from delivery.models import Batch, ProviderCredential
 from delivery.providers.apns.access import read_access
 from delivery.providers.apns.certificate import topics_of
 from delivery.providers.contract import Credentials
@@ -23,6 +25,7 @@ class StoreCredential:
 
     `topic` is the bundle id of tokens registered without one; with `only_topic` the credential
     serves no other. `endpoint` and `ca_pem` aim it at another address than the provider's own.
+    `pace` is in pushes a second: None leaves it to the provider, 0 sends as fast as we can.
     """
 
     app: App
@@ -35,6 +38,7 @@ class StoreCredential:
     environment: str = ""
     endpoint: str = ""
     ca_pem: str = ""
+    pace: int | None = None
 
 
 @transaction.atomic
@@ -55,12 +59,21 @@ def store_credential(ask: StoreCredential) -> ProviderCredential:
         credential = ProviderCredential(**use, version=0)
     credential.kind, credential.facts, credential.secret = kind, facts, ask.secret
     credential.endpoint, credential.ca_pem = ask.endpoint, ask.ca_pem
-    credential.suspended_until, credential.suspended_reason = None, ""
-    credential.doubtful_in_row = 0
+    credential.pace = ask.pace
     credential.version += 1
     credential.updated_at = timezone.now()
     credential.save()
+    close_breakers(credential.breakers.all(), forget=True)
+    _wake_without(ask.app)
     return credential
+
+
+def _wake_without(app: App) -> None:
+    """Have batches for which there was no credential looked at now."""
+    waiting = Batch.objects.filter(
+        occurrence__notification__app=app, credential=None, state=Batch.State.WAITING
+    )
+    waiting.update(next_attempt_at=clock.now())
 
 
 def _read_apns(ask: StoreCredential) -> tuple[Kind, dict[str, str]]:

@@ -4,10 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-import psycopg
-from django.db import connection
-
 from delivery.commands.record_open import OPEN
+from delivery.statement import fetch_row
 
 STORE = """
 INSERT INTO crm_event (app_id, install_uid, uuid, type, user_uid, data, happened_at)
@@ -65,13 +63,6 @@ class One(NamedTuple):
 
 
 def record_one(one: One) -> int | None:
-    """Store an event and its open, and give 1 if it was new; None where its install is unknown.
-
-    The statement is its own transaction, and the server keeps it prepared: planning it would cost
-    more than running it.
-    """
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        row = cursor.execute(ONE, one._asdict(), prepare=True).fetchone()
+    """Store an event and its open, and give 1 if it was new; None where its install is unknown."""
+    row = fetch_row(ONE, one._asdict())
     return None if row is None else int(row[0])

@@ -1,6 +1,6 @@
 """Accept a notification: everything it takes is stored before the caller hears yes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,10 +14,11 @@ from crm.errors import Invalid
 from crm.models import App, User
 from delivery import tasks
 from delivery.audience import Audience
+from delivery.commands.store import store
 from delivery.errors import MessageTooLarge, NobodyReached
-from delivery.firings import fire, zones_open_until
+from delivery.firings import firings_of, zones_open_until
 from delivery.message import InAppMessage, Message, RawMessage
-from delivery.models import Notification, Occurrence
+from delivery.models import Notification
 from delivery.models.notification import Lane
 from delivery.providers.fitness import refusal_of
 from delivery.providers.refusal import TooLarge
@@ -50,18 +51,7 @@ def send_notification(ask: SendNotification) -> Notification:
     caller's own transaction several are stored together or not at all, and rung for after it.
     """
     refuse_unfit(ask.message)
-    now = clock.now()
-    with transaction.atomic():
-        notification = Notification.objects.create(
-            app=ask.app,
-            source=ask.source,
-            author=ask.author,
-            created_at=now,
-            **asked(ask, now=now),
-        )
-        firings = fire(notification, ask.schedule, now=now)
-        ring_once_safe(notification, firings)
-    return notification
+    return _accept(ask, now=clock.now())
 
 
 @transaction.atomic
@@ -77,13 +67,21 @@ def send_reachable(asks: Sequence[SendNotification]) -> list[Notification]:
     found = [ask for ask in asks if reaches_anybody(ask.audience, app_id=ask.app.pk, now=now)]
     if not (found or settings.ACCEPT_UNREACHABLE):
         raise NobodyReached
-    return [send_notification(ask) for ask in found or asks]
+    return [_accept(ask, now=now) for ask in found or asks]
 
 
-def ring_once_safe(notification: Notification, firings: Sequence[Occurrence]) -> None:
-    """Ring for a firing that waits for nothing as soon as it is committed."""
-    now = [firing.pk for firing in firings if firing.due_at <= notification.updated_at]
-    for occurrence_id in now:
+def _accept(ask: SendNotification, *, now: datetime) -> Notification:
+    notification = Notification(
+        app=ask.app, source=ask.source, author=ask.author, created_at=now, **asked(ask, now=now)
+    )
+    due = store(notification, firings_of(notification, ask.schedule, now=now))
+    ring_once_safe(notification, due)
+    return notification
+
+
+def ring_once_safe(notification: Notification, due: Mapping[int, datetime]) -> None:
+    """Ring for firings that wait for nothing as soon as they are committed; `due` is by id."""
+    for occurrence_id in [id_ for id_, at in due.items() if at <= notification.updated_at]:
         ring = partial(tasks.ring_for_occurrence, occurrence_id, lane=notification.lane)
         transaction.on_commit(ring)
 
@@ -100,6 +98,7 @@ def refuse_unfit(message: Message | RawMessage | InAppMessage) -> None:
 def asked(ask: SendNotification, *, now: datetime) -> dict[str, Any]:
     """Give the columns of a notification that say what was asked for, at `now`."""
     in_app = isinstance(ask.message, InAppMessage)
+    lane = ask.lane or _lane(ask)
     return {
         "kind": Notification.Kind.IN_APP if in_app else Notification.Kind.PUSH,
         "name": ask.name,
@@ -110,12 +109,19 @@ def asked(ask: SendNotification, *, now: datetime) -> dict[str, Any]:
         "filters": ask.filters,
         "reporting_meta": ask.reporting_meta,
         "user_meta": ask.user_meta,
-        "lane": ask.lane or _lane(ask),
+        "lane": lane,
+        "resend_uncertain": _resends(ask.app, lane),
         "time_to_live": (
             settings.DEFAULT_TIME_TO_LIVE if ask.time_to_live is None else ask.time_to_live
         ),
         "updated_at": now,
     }
+
+
+def _resends(app: App, lane: Lane) -> bool:
+    """Say whether a push without an answer is sent once more, as the app has it now."""
+    always = app.resend_uncertain == App.Resend.ALWAYS
+    return always or (app.resend_uncertain == App.Resend.URGENT and lane == Lane.URGENT)
 
 
 def _lane(ask: SendNotification) -> Lane:

@@ -4,10 +4,12 @@ from datetime import datetime
 from functools import partial
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from delivery import tasks
+from delivery.dispatch import HELD
 from delivery.models import Batch, Notification, Occurrence
+from delivery.models.notification import Lane
 
 State = Occurrence.State
 
@@ -22,11 +24,12 @@ def hold(notification: Notification, *, now: datetime) -> bool:
 def let_go(notification: Notification, *, now: datetime) -> bool:
     """Let what was held up go on where it was; False where nothing was."""
     held = _under_way(notification).exclude(held_at=None)
-    if not held.update(held_at=None):
+    if not held.update(held_at=None, held_for=F("held_for") + (now - F("held_at"))):
         return False
     notification.cancelled_at = None
     notification.save(update_fields=["cancelled_at"])
-    _wake(notification, now=now)
+    # what a provider asked to wait for is waited for, paused or not
+    _wake(_waiting(notification).filter(last_reason=HELD), now=now)
     return True
 
 
@@ -45,7 +48,7 @@ def call_off_rest(notification: Notification, *, now: datetime) -> bool:
     called_off.filter(state=State.PLANNING).update(state=State.SENDING, lease_until=None)
     notification.cancelled_at = notification.updated_at = now
     notification.save(update_fields=["cancelled_at", "updated_at"])
-    _wake(notification, now=now)
+    _wake(_waiting(notification), now=now)
     return True
 
 
@@ -53,12 +56,16 @@ def _under_way(notification: Notification) -> QuerySet[Occurrence]:
     return notification.occurrences.filter(state__in=UNDER_WAY, called_off_at=None)
 
 
-def _wake(notification: Notification, *, now: datetime) -> None:
-    """Have the batches of what is under way looked at now, whatever they waited for."""
-    waiting = Batch.objects.filter(
+def _waiting(notification: Notification) -> QuerySet[Batch]:
+    return Batch.objects.filter(
         occurrence__notification=notification,
         occurrence__state__in=UNDER_WAY,
         state=Batch.State.WAITING,
     )
-    batches = waiting.update(next_attempt_at=now)
-    transaction.on_commit(partial(tasks.ring_for_batches, notification.lane, batches))
+
+
+def _wake(batches: QuerySet[Batch], *, now: datetime) -> None:
+    """Have batches looked at now, whatever they waited for."""
+    for lane in Lane:
+        woken = batches.filter(lane=lane).update(next_attempt_at=now)
+        transaction.on_commit(partial(tasks.ring_for_batches, lane.value, woken))

@@ -1,17 +1,20 @@
 """What was asked, its firings, their slices, and what became of each push."""
 
 from delivery.models.batch import Batch
+from delivery.models.breaker import Breaker
 from delivery.models.credential import ProviderCredential
 from delivery.models.delivery import Delivery
 from delivery.models.inbox import InboxItem
 from delivery.models.notification import Notification
-from delivery.models.occurrence import Occurrence
+from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
 from delivery.models.webhook import Webhook, WebhookEvent
 
 __all__ = [
     "Batch",
+    "Breaker",
     "Delivery",
+    "Firing",
     "InboxItem",
     "Notification",
     "Occurrence",

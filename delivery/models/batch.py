@@ -4,6 +4,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from crm.models import App
+from delivery.models.breaker import Breaker
 from delivery.models.credential import ProviderCredential
 from delivery.models.notification import Lane
 from delivery.models.occurrence import Occurrence
@@ -23,6 +25,10 @@ class Batch(models.Model):
         DONE = "done"
 
     occurrence = models.ForeignKey(Occurrence, models.CASCADE, related_name="batches")
+    # its notification's, copied here so that apps are served in turn; it goes with its occurrence
+    app = models.ForeignKey(
+        App, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
     credential = models.ForeignKey(ProviderCredential, models.SET_NULL, null=True)
     transport = models.CharField(max_length=16)
     environment = models.CharField(max_length=16)
@@ -39,6 +45,10 @@ class Batch(models.Model):
     next_attempt_at = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField(null=True)
     last_reason = models.TextField(default="", db_default="")
+    # what it waits for beside the time: whoever closes the breaker wakes it
+    breaker = models.ForeignKey(Breaker, models.SET_NULL, null=True, db_index=False)
+    # its pushes left once before without an answer: they are asked no third time
+    resent = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -50,12 +60,22 @@ class Batch(models.Model):
                 name="batch_waiting",
             ),
             models.Index(
+                fields=["lane", "app", "next_attempt_at", "id"],
+                condition=models.Q(state="waiting"),
+                name="batch_waiting_of_app",
+            ),
+            models.Index(
                 fields=["lease_until"], condition=models.Q(state="sending"), name="batch_leased"
             ),
             models.Index(
                 fields=["occurrence"],
                 condition=models.Q(state__in=["waiting", "sending"]),
                 name="batch_unfinished",
+            ),
+            models.Index(
+                fields=["breaker"],
+                condition=models.Q(breaker__isnull=False),
+                name="batch_held",
             ),
         ]
 

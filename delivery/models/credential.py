@@ -31,10 +31,9 @@ class ProviderCredential(models.Model):
     facts = models.JSONField(default=dict, db_default={})
     endpoint = models.CharField(max_length=255, default="", db_default="", blank=True)
     ca_pem = models.TextField(default="", db_default="", blank=True)
+    # pushes a second; null: as many as its provider takes, 0: as many as we can
+    pace = models.PositiveIntegerField(null=True, blank=True)
     version = models.IntegerField(default=1, db_default=1)
-    suspended_until = models.DateTimeField(null=True, blank=True)
-    suspended_reason = models.TextField(default="", db_default="", blank=True)
-    doubtful_in_row = models.IntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 

@@ -7,10 +7,23 @@ from crm.models import App, User
 
 
 class Lane(models.TextChoices):
-    """Which queue a notification's work waits in; workers empty the first before the second."""
+    """Where work waits its turn: the first lane is emptied before the two others, which alternate.
+
+    An ask is urgent or bulk; a batch comes to `RETRY` when its provider must be asked again.
+    """
 
     URGENT = "urgent"
+    RETRY = "retry"
     BULK = "bulk"
+
+    @property
+    def queue(self) -> str:
+        """The queue whose messages have workers look into this lane."""
+        return (Lane.URGENT if self is Lane.URGENT else Lane.BULK).value
+
+
+ASKED = [(lane.value, lane.label) for lane in (Lane.URGENT, Lane.BULK)]
+"""The lanes an ask may be in."""
 
 
 class Notification(models.Model):
@@ -47,7 +60,9 @@ class Notification(models.Model):
     filters = models.JSONField(default=dict)
     reporting_meta = models.JSONField(default=dict, db_default={})
     user_meta = models.JSONField(default=dict, db_default={})
-    lane = models.CharField(max_length=8, choices=Lane.choices)
+    lane = models.CharField(max_length=8, choices=ASKED)
+    # a push that left without an answer is sent once more: doubled perhaps, rather than lost
+    resend_uncertain = models.BooleanField(default=False, db_default=False)
     time_to_live = models.DurationField()  # from each firing; no push is tried after it
     # until then devices may turn up in a zone this local send has no firing for yet
     zones_open_until = models.DateTimeField(null=True)

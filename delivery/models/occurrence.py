@@ -1,12 +1,35 @@
 """One firing of a notification."""
 
-from datetime import datetime, timedelta
-from typing import Self
+from datetime import date, datetime, timedelta
+from typing import NamedTuple, Self
 
 from django.db import models
 from django.db.models.functions import Now
 
 from delivery.models.notification import Notification
+
+
+class Firing(NamedTuple):
+    """When an occurrence is due, for one time zone or for all (''), and its deadlines."""
+
+    due_at: datetime
+    zone: str
+    latest_start_at: datetime | None
+    expires_at: datetime
+    ledger_day: date
+
+    @classmethod
+    def of(
+        cls, notification: Notification, *, at: datetime, zone: str = "", late: timedelta | None
+    ) -> Self:
+        """Give the firing of a notification at a moment; `late` is how much later it may begin."""
+        return cls(
+            due_at=at,
+            zone=zone,
+            latest_start_at=None if late is None else at + late,
+            expires_at=at + notification.time_to_live,
+            ledger_day=at.date(),
+        )
 
 
 class OccurrenceQuerySet(models.QuerySet["Occurrence"]):
@@ -24,7 +47,8 @@ class Occurrence(models.Model):
 
     targeted = accepted + rejected + unregistered + expired + cancelled + uncertain + pending,
     at any moment: counters move in the transaction that writes what they count.
-    `replayed` counts pushes sent again after a worker was lost with answers unrecorded.
+    `replayed` counts pushes sent again though an earlier one may have arrived: after a worker was
+    lost with answers unrecorded, or where the ask wants uncertain ones sent once more.
     """
 
     class State(models.TextChoices):
@@ -51,6 +75,7 @@ class Occurrence(models.Model):
     # under way, it may be held up for a while, or called off: what is left is then not sent
     held_at = models.DateTimeField(null=True)
     called_off_at = models.DateTimeField(null=True)
+    held_for = models.DurationField(default=timedelta, db_default=timedelta())  # pauses now over
     targeted = models.IntegerField(default=0, db_default=0)
     accepted = models.IntegerField(default=0, db_default=0)
     rejected = models.IntegerField(default=0, db_default=0)
@@ -108,16 +133,14 @@ class Occurrence(models.Model):
         cls, notification: Notification, *, at: datetime, zone: str = "", late: timedelta | None
     ) -> Self:
         """Give an unsaved firing at a moment; `late` is how much later it may begin."""
-        firing = cls(notification=notification, zone=zone)
-        firing.date(at, late=late)
-        return firing
+        firing = Firing.of(notification, at=at, zone=zone, late=late)
+        return cls(notification=notification, **firing._asdict())
 
     def date(self, at: datetime, *, late: timedelta | None) -> None:
         """Put a firing nobody has taken up at a moment, from which all its deadlines count."""
-        self.due_at = at
-        self.latest_start_at = None if late is None else at + late
-        self.expires_at = at + self.notification.time_to_live
-        self.ledger_day = at.date()
+        firing = Firing.of(self.notification, at=at, zone=self.zone, late=late)
+        for name, value in firing._asdict().items():
+            setattr(self, name, value)
 
     @property
     def settled(self) -> int:

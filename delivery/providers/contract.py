@@ -27,6 +27,12 @@ class Environment(StrEnum):
     SANDBOX = "sandbox"
 
 
+SIBLINGS = {
+    Environment.PRODUCTION: Environment.SANDBOX,
+    Environment.SANDBOX: Environment.PRODUCTION,
+}
+
+
 class Verdict(StrEnum):
     """What a provider's answer obliges us to do next."""
 
@@ -84,11 +90,14 @@ class Outcome(NamedTuple):
     """A provider's answer to one push, as a value.
 
     `reason` keeps the provider's own words. `provider_ref` is its name for the push, empty where it
-    goes by the `push_id` we gave. `proven` is false where a death may be our own mistake
-    (a wrong host or topic), so that a token is not retired on it alone. `died_at` is the moment
+    goes by the `push_id` we gave. `proven` is false where a death or a refusal may be our own
+    mistake (a wrong host or topic), so that it is not believed alone. `died_at` is the moment
     since which APNs knows a token dead; a token registered later is alive. `retry_after` is in
-    seconds and a floor. `wide` is false where a fault is not the whole credential's: Apple's leg of
-    FCM may be shut while Android goes on.
+    seconds and a floor. `wide` is false where a fault or a quota is not the whole credential's:
+    Apple's leg of FCM may be shut while Android goes on, one device may have had too many.
+    `outage` is true where nothing can be sent through the credential until `retry_after`, and this
+    push was not even tried. `elsewhere` is true of a token that may be alive in the provider's
+    other environment.
     """
 
     token_id: int
@@ -99,6 +108,8 @@ class Outcome(NamedTuple):
     died_at: datetime | None = None
     proven: bool = True
     wide: bool = True
+    outage: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,9 +28,16 @@ FAREWELL = 10.0
 
 
 def policy() -> Policy:
-    """Give the waits of every pool, as the settings have them."""
+    """Give the waits of every pool, as the settings have them.
+
+    A silent connection is found out by the time its requests are given up, so that the next batch
+    does not follow them.
+    """
+    timeout = settings.REQUEST_TIMEOUT.total_seconds()
     return Policy(
-        request_timeout=settings.REQUEST_TIMEOUT.total_seconds(),
+        request_timeout=timeout,
+        ping_idle=timeout / 2,
+        ping_timeout=timeout / 2,
         queue_timeout=settings.SEND_TIMEOUT.total_seconds(),
         send_timeout=settings.SEND_TIMEOUT.total_seconds(),
     )

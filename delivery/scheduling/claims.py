@@ -6,14 +6,20 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from crm import clock
 from delivery.models import Batch, Occurrence
 from delivery.models.notification import Lane
 from delivery.scheduling import series
+from delivery.scheduling.turns import turns
+from delivery.statement import fetch_row
 
 UNREAD = ("notification__filters", "notification__user_meta", "notification__reporting_meta")
 """What a caller said that no push needs: megabytes, where thousands of people are named."""
+
+SOON = timedelta(minutes=1)
+"""An urgent push that must be asked again within so long is still urgent, once."""
 
 
 def take_occurrence(occurrence_id: int, *, now: datetime) -> Occurrence | None:
@@ -50,7 +56,7 @@ def _take(occurrence_id: int, *, now: datetime) -> bool:
         .update(
             state=Occurrence.State.PLANNING,
             lease_until=now + settings.BATCH_LEASE,
-            started_at=now,
+            started_at=Coalesce("started_at", now),
         )
     )
     if not taken:
@@ -60,33 +66,86 @@ def _take(occurrence_id: int, *, now: datetime) -> bool:
     return bool(taken)
 
 
+def put_off_planning(occurrence_id: int) -> bool:
+    """Let go of an occurrence planned in part, for whoever looks next; False where all is."""
+    planning = Occurrence.objects.filter(pk=occurrence_id, state=Occurrence.State.PLANNING)
+    return bool(planning.update(lease_until=clock.now()))
+
+
 def give_up_planning(occurrence_id: int) -> None:
     """Leave an occurrence at what was planned of it: nobody more would be reached in time."""
     planning = Occurrence.objects.filter(pk=occurrence_id, state=Occurrence.State.PLANNING)
     planning.update(state=Occurrence.State.SENDING, lease_until=None)
 
 
+def take_next(queue: str, *, now: datetime) -> Batch | None:
+    """Give a due batch of a queue to one worker; its lanes are served in turn while all have some.
+
+    So a storm of retries halves the pace of fresh work and never stops it, and the other way round.
+    """
+    for lane in turns.lanes(queue):
+        if (batch := take_batch(lane, now=now)) is not None:
+            turns.served(queue, lane)
+            return batch
+    return None
+
+
+HOPS = 32
+"""Apps with nothing due yet passed over at one claim; the next claim goes on from there."""
+
+# From app to app along an index, whatever each has waiting, to the next with a batch due: what
+# waits for a retry is passed over with its whole app. Nobody's turn is lost where many apps have
+# nothing due: then the longest-waiting batch is taken, and the walk goes on at the next claim.
+TAKE = """
+WITH RECURSIVE walk AS (
+    SELECT %(after)s::bigint AS app_id, NULL::timestamptz AS due_at, 0 AS hop
+     WHERE EXISTS (SELECT FROM delivery_batch
+                    WHERE state = 'waiting' AND lane = %(lane)s AND next_attempt_at <= %(now)s)
+     UNION ALL
+    SELECT following.app_id, following.next_attempt_at, walk.hop + 1
+      FROM walk, LATERAL (
+           SELECT * FROM (
+               (SELECT app_id, next_attempt_at FROM delivery_batch
+                 WHERE state = 'waiting' AND lane = %(lane)s AND app_id > walk.app_id
+                 ORDER BY app_id, next_attempt_at LIMIT 1)
+                UNION ALL
+               (SELECT app_id, next_attempt_at FROM delivery_batch
+                 WHERE state = 'waiting' AND lane = %(lane)s
+                 ORDER BY app_id, next_attempt_at LIMIT 1)) around
+            LIMIT 1) following
+     WHERE walk.hop < %(hops)s AND (walk.due_at IS NULL OR walk.due_at > %(now)s)
+), turn AS (
+    SELECT app_id FROM walk ORDER BY hop DESC LIMIT 1
+)
+UPDATE delivery_batch
+   SET state = 'sending', attempts = attempts + 1, lease_until = %(until)s
+ WHERE id = coalesce(
+       (SELECT id FROM delivery_batch
+         WHERE state = 'waiting' AND lane = %(lane)s AND next_attempt_at <= %(now)s
+           AND app_id = (SELECT app_id FROM turn)
+         ORDER BY next_attempt_at, id
+         LIMIT 1
+         FOR UPDATE SKIP LOCKED),
+       (SELECT id FROM delivery_batch
+         WHERE state = 'waiting' AND lane = %(lane)s AND next_attempt_at <= %(now)s
+         ORDER BY next_attempt_at, id
+         LIMIT 1
+         FOR UPDATE SKIP LOCKED))
+RETURNING id, (SELECT app_id FROM turn)
+"""
+
+
 def take_batch(lane: str, *, now: datetime) -> Batch | None:
-    """Give the lane's longest-waiting due batch to one worker until its lease ends, or None."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE delivery_batch
-               SET state = 'sending', attempts = attempts + 1, lease_until = %s
-             WHERE id = (
-                SELECT id FROM delivery_batch
-                 WHERE state = 'waiting' AND lane = %s AND next_attempt_at <= %s
-                 ORDER BY next_attempt_at, id
-                 LIMIT 1
-                 FOR UPDATE SKIP LOCKED)
-            RETURNING id
-            """,
-            [now + settings.BATCH_LEASE, lane, now],
-        )
-        row = cursor.fetchone()
-    if row is None:
+    """Give a due batch of a lane to one worker until its lease ends, or None.
+
+    Apps are served in turn, whatever each has waiting; of an app, the longest-waiting batch.
+    """
+    until, after = now + settings.BATCH_LEASE, turns.app_after(lane)
+    asked = {"lane": lane, "now": now, "until": until, "after": after, "hops": HOPS}
+    if (row := fetch_row(TAKE, asked)) is None:
         return None
-    unread = [f"occurrence__{name}" for name in (*UNREAD, "notification__audience")]
+    turns.came_to(lane, row[1])
+    unread = ["token_ids", *(f"occurrence__{name}" for name in (*UNREAD, "notification__audience"))]
     batches = Batch.objects.select_related("occurrence__notification", "credential")
     # an app deleted just now took its batches along
     return batches.defer(*unread).filter(pk=row[0]).first()
@@ -95,31 +154,25 @@ def take_batch(lane: str, *, now: datetime) -> Batch | None:
 def keep_batch(batch: Batch) -> bool:
     """Prolong the lease of a batch still ours; False when it was lost to another worker."""
     until = clock.now() + settings.BATCH_LEASE
-    return bool(_ours(batch).update(lease_until=until))
+    return bool(ours(batch).update(lease_until=until))
 
 
-def release_batch(batch: Batch, *, wait: timedelta, reason: str, tried: bool = False) -> bool:
-    """Put a batch back for what is left of it, due after `wait`; False when it was not ours.
+def retry_lane(batch: Batch, *, wait: timedelta) -> Lane:
+    """Give the lane a batch waits in for another try.
 
-    `tried` says that the provider was asked: what only waited for a credential backs off no longer.
+    What is urgent stays so for one try more, and only a near one: later it is urgent no longer.
     """
-    return bool(
-        _ours(batch).update(
-            state=Batch.State.WAITING,
-            next_attempt_at=clock.now() + wait,
-            lease_until=None,
-            last_reason=reason,
-            tries=batch.tries + tried,
-        )
-    )
+    still_urgent = batch.lane == Lane.URGENT and batch.tries == 0 and wait <= SOON
+    return Lane.URGENT if still_urgent else Lane.RETRY
 
 
 def close_batch(batch: Batch) -> bool:
     """Mark a batch done; False when it was not ours."""
-    return bool(_ours(batch).update(state=Batch.State.DONE, lease_until=None))
+    return bool(ours(batch).update(state=Batch.State.DONE, lease_until=None))
 
 
-def _ours(batch: Batch) -> QuerySet[Batch]:
+def ours(batch: Batch) -> QuerySet[Batch]:
+    """Give the batch as it is in the database, if it is still this worker's."""
     # every claim raises `attempts`: it tells this claim from a later worker's
     return Batch.objects.filter(pk=batch.pk, state=Batch.State.SENDING, attempts=batch.attempts)
 

@@ -13,12 +13,15 @@ SELECT c.id FROM delivery_providercredential c
 """The most particular one; to be filled in with columns or placeholders."""
 
 
-def find_credential(batch: Batch) -> ProviderCredential | None:
-    """Give the credential a batch is to be sent with, None where the app has none that fits."""
+def find_credential(batch: Batch, *, environment: str = "") -> ProviderCredential | None:
+    """Give the credential a batch is to be sent with, None where the app has none that fits.
+
+    With an environment, that with which it would be sent there.
+    """
     needs = {
         "app": batch.occurrence.notification.app_id,
         "transport": batch.transport,
-        "environment": batch.environment,
+        "environment": environment or batch.environment,
         "topic": batch.topic,
     }
     sql = FITTING.format(**{name: f"%({name})s" for name in needs})

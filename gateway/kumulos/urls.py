@@ -2,6 +2,7 @@
 
 import gateway.rest.converters  # noqa: F401 - registers them, before any route is made
 from gateway.kumulos.channels.routes import routes as channels
+from gateway.kumulos.devices.routes import herd
 from gateway.kumulos.devices.routes import routes as devices
 from gateway.kumulos.in_app.routes import routes as in_app
 from gateway.kumulos.notifications.routes import routes as notifications
@@ -9,5 +10,5 @@ from gateway.kumulos.segments.routes import routes as segments
 from gateway.kumulos.templates.routes import routes as templates
 from gateway.kumulos.users.routes import routes as users
 
-# devices first: a broadcast brings a herd of them
-urlpatterns = [*devices, *notifications, *channels, *segments, *users, *templates, *in_app]
+# first what comes most: a broadcast brings a herd of devices, a backend a push for each order
+urlpatterns = [*herd, *notifications, *devices, *channels, *segments, *users, *templates, *in_app]

@@ -2,10 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cache, cached_property
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.fields import empty
+from rest_framework.validators import ProhibitSurrogateCharactersValidator as NoHalfCharacters
 
+from gateway.rest.errors import ITSELF
 from gateway.rest.storable import objection
 
 REQUIRED = "This field is required."
@@ -14,25 +19,50 @@ REQUIRED = "This field is required."
 class WireObject(serializers.Serializer[Any]):
     """A JSON object of which every bad key is named at once; unknown keys are ignored."""
 
+    @classmethod
+    def read(cls, data: Any) -> dict[str, Any]:
+        """Give the known members of a decoded body, or raise with all that is wrong with it."""
+        values: dict[str, Any] = _shared(cls).run_validation(data)
+        return values
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Give what `data` says, the default where there is none."""
+        is_empty, value = self.validate_empty_values(data)
+        return value if is_empty else self.to_internal_value(value)
+
     def to_internal_value(self, data: Any) -> Any:
         """Give the known members; raises with the reasons of all bad ones."""
+        if not isinstance(data, Mapping):
+            wrong = self.error_messages["invalid"].format(datatype=type(data).__name__)
+            raise ValidationError({ITSELF: [wrong]})
+        values: dict[str, Any] = {}
         reasons: dict[str, Any] = {}
-        values: Any = {}
-        try:
-            values = super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            reasons = dict(error.detail) if isinstance(error.detail, dict) else {}
-        if isinstance(data, Mapping):
-            for key, reason in self.cross_reasons(data).items():
-                reasons.setdefault(key, [reason])
+        for key, field in self._members:
+            if key in data or field.required or field.default is not empty:
+                try:
+                    values[key] = field.run_validation(data.get(key, empty))
+                except ValidationError as error:
+                    reasons[key] = error.detail
+        for key, reason in self.cross_reasons(data).items():
+            reasons.setdefault(key, [reason])
         if reasons:
-            raise serializers.ValidationError(reasons)
+            raise ValidationError(reasons)
         return values
+
+    @cached_property
+    def _members(self) -> list[tuple[str, Any]]:
+        return list(self.fields.items())
 
     def cross_reasons(self, data: Mapping[str, Any]) -> dict[str, str]:
         """Give what is wrong between members, by key; a member's own reason comes first."""
         del data
         return {}
+
+
+@cache
+def _shared(kind: type[WireObject]) -> WireObject:
+    """Give the one of a kind that reads for everybody: making fields costs more than reading."""
+    return kind()
 
 
 class Text(serializers.CharField):
@@ -41,13 +71,15 @@ class Text(serializers.CharField):
     def __init__(self, *, at_most_bytes: int | None = None, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
         self.at_most_bytes = at_most_bytes
+        # it looks at one character after another; strict JSON has no half characters
+        self.validators = [v for v in self.validators if not isinstance(v, NoHalfCharacters)]
 
     def to_internal_value(self, data: Any) -> str:
         """Refuse what CharField would turn into text, and text that is too long."""
         if not isinstance(data, str):
             self.fail("invalid")
         if self.at_most_bytes is not None and len(data.encode()) > self.at_most_bytes:
-            raise serializers.ValidationError(f"At most {self.at_most_bytes} bytes are allowed.")
+            raise ValidationError(f"At most {self.at_most_bytes} bytes are allowed.")
         return data
 
 
@@ -92,7 +124,7 @@ class Items(serializers.ListField):
         if not isinstance(data, list):
             self.fail("not_a_list", input_type=type(data).__name__)
         if not self.fits(data):
-            raise serializers.ValidationError(self.complaint)
+            raise ValidationError(self.complaint)
         return data
 
     def fits(self, data: Iterable[Any]) -> bool:
@@ -128,7 +160,7 @@ class AnyObject(serializers.DictField):
         if not isinstance(data, dict):
             self.fail("not_a_dict", input_type=type(data).__name__)
         if (reason := objection(data)) is not None:
-            raise serializers.ValidationError(reason)
+            raise ValidationError(reason)
         return data
 
 
@@ -141,7 +173,7 @@ class ObjectOfObjects(AnyObject):
         """Refuse values that are no objects."""
         found = super().to_internal_value(data)
         if not all(isinstance(value, dict) for value in found.values()):
-            raise serializers.ValidationError("Every value must be an object.")
+            raise ValidationError("Every value must be an object.")
         return found
 
 
@@ -157,5 +189,5 @@ class WallClock(serializers.CharField):
         except (TypeError, ValueError):
             moment = None
         if moment is None or moment.strftime(self.shape).zfill(16) != data:
-            raise serializers.ValidationError("Must be a date and time like 2017-01-31 09:30.")
+            raise ValidationError("Must be a date and time like 2017-01-31 09:30.")
         return moment

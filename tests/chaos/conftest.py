@@ -3,6 +3,8 @@ import os
 import pytest
 
 from tests.chaos import recovery, shim
+from tests.chaos.desk import Desk
+from tests.chaos.scene import Scene
 from tests.journeys.stack import Stack, wait_until
 
 
@@ -40,6 +42,20 @@ def switches(running):
         pytest.skip("no C compiler, or no Linux: the shim cannot be built")
     yield running.shim
     running.shim.reset()
+
+
+@pytest.fixture(scope="session")
+def desk(running):
+    """Give an operator who stores credentials."""
+    desk = Desk(running)
+    yield desk
+    desk.leave()
+
+
+@pytest.fixture
+def scene(stack, desk):
+    """Give a gateway and a provider that can be made to misbehave."""
+    return Scene(stack, desk)
 
 
 def pytest_terminal_summary(terminalreporter):

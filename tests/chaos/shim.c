@@ -1,5 +1,6 @@
 /*
- * A disk that is full and a clock that is wrong, for one process and all it forks.
+ * A disk that is full and a clock that is wrong, for one process and all it forks; and names that
+ * lead elsewhere, for all alike.
  *
  * Loaded with LD_PRELOAD. What it does is read from a small file shared with the tests, at every
  * call: $CHAOS_SWITCHES/$CHAOS_NAME, or, where no name is given, the file named like the program.
@@ -9,10 +10,12 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <semaphore.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -117,4 +120,23 @@ int posix_fallocate(int fd, off_t at, off_t length)
 {
     REAL(posix_fallocate);
     return no_room(fd, at + length) ? ENOSPC : real(fd, at, length);
+}
+
+/* -- names: $CHAOS_SWITCHES/hosts has lines of a name and an address, read at every question */
+
+int getaddrinfo(const char *restrict name, const char *restrict service,
+                const struct addrinfo *restrict hints, struct addrinfo **restrict found)
+{
+    REAL(getaddrinfo);
+    const char *folder = getenv("CHAOS_SWITCHES");
+    char path[512], known[256], address[256];
+    snprintf(path, sizeof path, "%s/hosts", folder ? folder : "");
+    FILE *hosts = name && folder ? fopen(path, "re") : NULL;
+    while (hosts && fscanf(hosts, "%255s %255s", known, address) == 2)
+        if (!strcmp(known, name)) {
+            name = address;
+            break;
+        }
+    if (hosts) fclose(hosts);
+    return real(name, service, hints, found);
 }

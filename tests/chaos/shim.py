@@ -1,4 +1,4 @@
-"""`shim.c`, built and switched: the disks and the clocks of single processes."""
+"""`shim.c`, built and switched: disks and clocks of single processes, and where names lead."""
 
 import hashlib
 import shutil
@@ -53,8 +53,15 @@ class Shim:
         for name in names:
             self._switch(name, seconds=round(hours * 3600))
 
+    def lead(self, name: str, address: str) -> None:
+        """Let a name lead to this address, as when its entry in the DNS is changed."""
+        draft = self.folder / "hosts.new"
+        draft.write_text(f"{name} {address}\n")
+        draft.replace(self.folder / "hosts")
+
     def reset(self) -> None:
         """Put everything right again."""
+        (self.folder / "hosts").unlink(missing_ok=True)
         for name in (DATABASE, BROKER, *OURS):
             self._switch(name)
 

@@ -9,9 +9,10 @@ from django.utils import timezone
 from crm.commands.device_tokens import Address, register_token
 from crm.models import DeviceToken
 from delivery import answers, dispatch, fanout, outcomes
-from delivery.models import Batch, Delivery, Notification, Occurrence, ProviderCredential
+from delivery.models import Batch, Breaker, Delivery, Notification, Occurrence, ProviderCredential
 from delivery.providers.contract import Outcome, Verdict
 from delivery.scheduling import claims
+from tests.conftest import TOPIC
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +38,7 @@ def again(occurrence):
 
 def due_now():
     Batch.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
-    ProviderCredential.objects.update(suspended_until=None)
+    Breaker.objects.filter(state="open").update(next_probe_at=timezone.now())
 
 
 def verdicts():
@@ -178,9 +179,9 @@ def test_a_refused_credential_rests_and_everything_waits(phones, memory, sent):
 
     occurrence = sent()
 
-    credential = ProviderCredential.objects.get(provider="apns")
-    assert credential.suspended_until > timezone.now()
-    assert credential.suspended_reason == "scripted"
+    breaker = Breaker.objects.get()
+    assert (breaker.state, breaker.reason) == ("open", "scripted")
+    assert breaker.next_probe_at > timezone.now()
     assert (occurrence.pending, DeviceToken.objects.filter(state="dead").count()) == (2, 0)
 
 
@@ -238,7 +239,7 @@ def test_a_worker_whose_lease_was_lost_cannot_move_the_batch(phones, memory, sen
     claims.take_batch("bulk", now=timezone.now())
 
     assert not claims.close_batch(slow)
-    assert not claims.release_batch(slow, wait=timedelta(0), reason="late")
+    assert not dispatch.divide_batch(slow, [dispatch.Part(slow.token_ids, reason="late")])
     assert not claims.keep_batch(slow)
     assert Batch.objects.get().state == Batch.State.SENDING
 
@@ -276,7 +277,7 @@ def test_a_fault_of_one_leg_alone_does_not_stop_the_credential(phones, memory, s
     occurrence = sent()
 
     assert occurrence.pending == 1
-    assert ProviderCredential.objects.get(provider="fcm").suspended_until is None
+    assert not Breaker.objects.exists()
 
 
 # -- what must not happen, and does
@@ -446,7 +447,14 @@ def test_waiting_for_a_credential_does_not_lengthen_the_backoff(phones, memory, 
     phones.ring("one")
     memory({"*": "unavailable"})
     list(fanout.plan_batches(sends.to_everyone().pk))
-    ProviderCredential.objects.update(suspended_until=timezone.now() + timedelta(minutes=1))
+    later = timezone.now() + timedelta(minutes=1)
+    Breaker.objects.create(
+        credential=ProviderCredential.objects.get(provider="apns"),
+        environment="production",
+        topic=TOPIC,
+        state="open",
+        next_probe_at=later,
+    )
     for _ in range(10):
         Batch.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
         assert dispatch.deliver_next("bulk")
@@ -490,7 +498,7 @@ def test_outcomes_of_a_failed_record_are_kept_for_the_next(phones, memory, sends
     list(fanout.plan_batches(occurrence.pk))
     batch = claims.take_batch("bulk", now=timezone.now())
     batch.credential = ProviderCredential.objects.get(provider="apns")
-    found = answers.Answers(batch, installs={})
+    found = dispatch.Answers(batch, dispatch.Asked())
     found.take([Outcome(token.pk, Verdict.ACCEPTED)])
     with monkeypatch.context() as broken_database:
         broken_database.setattr(outcomes, "record_endings", _down)
@@ -504,3 +512,57 @@ def test_outcomes_of_a_failed_record_are_kept_for_the_next(phones, memory, sends
 
 def _down(*args, **options):
     raise OperationalError("gone")
+
+
+def test_each_waits_as_long_as_it_was_asked_to_and_no_longer(phones, memory, sent):
+    slow, busy, unwell, quick = (phones.ring(n) for n in ("slow", "busy", "unwell", "quick"))
+    memory(
+        {
+            slow.value: "throttled:7200 accepted",
+            busy.value: "throttled:30 accepted",
+            unwell.value: "unavailable accepted",
+        }
+    )
+
+    occurrence = sent(time_to_live=timedelta(hours=1))
+
+    # two hours is more than it lives
+    assert verdicts() == {quick.pk: "accepted", slow.pk: "expired"}
+    waits = {
+        next(i for i in b.token_ids if i not in verdicts()): b.next_attempt_at - timezone.now()
+        for b in Batch.objects.filter(state="waiting")
+    }
+    assert timedelta(seconds=25) < waits[busy.pk] < timedelta(seconds=31)
+    assert timedelta(seconds=6) < waits[unwell.pk] < timedelta(seconds=13)
+    assert conserved(occurrence)
+
+    due_now()
+    again(occurrence)
+    assert (occurrence.accepted, occurrence.expired, occurrence.pending) == (3, 1, 0)
+    assert Delivery.objects.count() == 4
+
+
+def test_a_token_in_quarantine_is_not_pushed_to(phones, memory, sends):
+    token = phones.ring("one")
+    provider = memory()
+    occurrence = sends.to_everyone()
+    list(fanout.plan_batches(occurrence.pk))
+    DeviceToken.objects.update(state="quarantined")
+
+    again(occurrence)
+
+    assert not provider.sent
+    assert verdicts() == {token.pk: "unregistered"}
+
+
+def test_a_death_that_is_no_proof_puts_the_token_into_quarantine(phones, memory, sent):
+    token, other = phones.ring("one"), phones.ring("two")
+    provider = memory({token.value: "unregistered"})
+    answer = provider._answer
+    provider._answer = lambda *asked: answer(*asked)._replace(proven=False)
+
+    sent()
+
+    token.refresh_from_db()
+    assert (token.state, token.state_reason) == (DeviceToken.State.QUARANTINED, "scripted")
+    assert verdicts() == {token.pk: "unregistered", other.pk: "accepted"}

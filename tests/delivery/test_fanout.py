@@ -129,6 +129,21 @@ def test_a_planner_that_vanished_is_followed_from_its_cursor(phones, sends, sett
     assert len(planned) == len(set(planned)) == 10 == occurrence.targeted
 
 
+def test_a_broadcast_has_started_when_its_first_planner_took_it_up(phones, sends, settings):
+    settings.PLAN_PAGE = 2
+    phones.many(3)
+    occurrence = sends.to_everyone()
+    next(fanout.plan_batches(occurrence.pk))
+    occurrence.refresh_from_db()
+    started_at = occurrence.started_at
+
+    assert fanout.put_off(occurrence.pk)
+    plan(occurrence)
+
+    assert occurrence.state == Occurrence.State.SENDING
+    assert occurrence.started_at == started_at
+
+
 def test_an_audience_of_nobody_finishes_at_once(sends):
     occurrence = sends.to(Audience(user_uids=("nobody",)))
 

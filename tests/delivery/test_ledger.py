@@ -5,8 +5,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from delivery import ledger
-from delivery.models import Delivery, Occurrence
+from delivery import fanout, ledger
+from delivery.models import Batch, Delivery, Occurrence
 
 pytestmark = pytest.mark.django_db
 
@@ -121,3 +121,18 @@ def test_upkeep_gives_way_to_whoever_reads_the_ledger(settings, monkeypatch, cap
     assert TODAY not in partitions()
     for day in partitions():
         ledger._drop_partition(day)
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "kept"),
+    [("finished", 91, False), ("finished", 90, True), ("sending", 91, True)],
+)
+def test_batches_go_with_the_ledger_they_led_to(phones, sends, state, age, kept):
+    phones.ring("one")
+    occurrence = sends.to_everyone()
+    list(fanout.plan_batches(occurrence.pk))
+    Occurrence.objects.update(state=state, ledger_day=TODAY - timedelta(days=age))
+
+    ledger.forget_batches(today=TODAY)
+
+    assert Batch.objects.exists() is kept

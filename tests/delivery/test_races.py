@@ -7,12 +7,13 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from crm.commands.device_tokens import Death, retire_tokens
 from crm.commands.installs import AssociateUser, RegisterToken
+from crm.commands.token_health import Death, retire_tokens
 from crm.errors import Conflict
 from crm.models import DeviceToken, Event, Install, User
 from delivery import dispatch, fanout, outcomes
 from delivery.audience import Audience
+from delivery.breaker import Leave, admit, close_breakers
 from delivery.commands.amend import (
     Revision,
     edit_notification,
@@ -22,10 +23,11 @@ from delivery.commands.amend import (
 from delivery.commands.record_events import DeviceEvent, record_events
 from delivery.commands.send import SendNotification, send_notification
 from delivery.message import InAppMessage, Message
-from delivery.models import Batch, Delivery, Notification, Occurrence
+from delivery.models import Batch, Breaker, Delivery, Notification, Occurrence
 from delivery.providers.contract import Outcome, Verdict
 from delivery.schedule import Schedule
 from delivery.scheduling import claims
+from delivery.scheduling.division import Part, divide_batch
 from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -369,3 +371,59 @@ def test_an_in_app_message_edited_while_it_is_planned_blocks_nobody(app, phones,
         )
         assert planned == 0
         assert edited is None or isinstance(edited, Conflict)
+
+
+@pytest.fixture
+def held(tokens, sends, settings):
+    """Give batches in the hands of as many workers, behind one breaker whose probe is due."""
+    settings.BATCH_SIZE = 4
+    list(fanout.plan_batches(sends.to_everyone().pk))
+    batches = [claims.take_batch("bulk", now=timezone.now()) for _ in range(5)]
+    Breaker.objects.create(
+        credential=batches[0].credential,
+        environment=batches[0].environment,
+        topic=batches[0].topic,
+        state="open",
+        next_probe_at=timezone.now(),
+    )
+    return batches
+
+
+def test_of_all_workers_that_find_a_probe_due_one_makes_it(held):
+    for _ in range(5):
+        Breaker.objects.update(state="open", next_probe_at=timezone.now())
+
+        answers = at_once(*(lambda b=b: admit(b, now=timezone.now()) for b in held))
+
+        assert [isinstance(answer, Leave) and answer.probe for answer in answers].count(True) == 1
+
+
+def test_nobody_put_off_at_the_moment_the_breaker_closes_is_left_behind(held):
+    breaker, soon = Breaker.objects.get(), timezone.now() + timedelta(minutes=20)
+    for _ in range(10):
+        Breaker.objects.update(state="open", next_probe_at=soon)
+        Batch.objects.update(state="sending", next_attempt_at=timezone.now())
+        put_off = [lambda b=b: divide_batch(b, [Part(b.token_ids, breaker=breaker)]) for b in held]
+
+        assert None not in at_once(*put_off, lambda: close_breakers(Breaker.objects.all()))
+
+        assert not Batch.objects.filter(next_attempt_at__gt=timezone.now()).exists()
+
+
+def test_many_workers_that_doubt_at_once_open_one_breaker_and_lose_no_token(held, tokens):
+    Breaker.objects.all().delete()
+
+    def doubted(batch):
+        answers = dispatch.Answers(batch, dispatch.Asked())
+        answers.take(
+            [
+                Outcome(i, Verdict.UNREGISTERED, reason="BadDeviceToken", proven=False)
+                for i in batch.token_ids
+            ]
+        )
+        answers.settle()
+
+    at_once(*(lambda b=b: doubted(b) for b in held))
+
+    assert Breaker.objects.get().state == "open"
+    assert set(DeviceToken.objects.values_list("state", flat=True)) == {"alive"}

@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from crm.models import DeviceToken
+from delivery import dispatch, fanout
 from delivery.models import Notification, Occurrence
-from delivery.reports import Runs, Standing, firings, funnel, progress, runs
+from delivery.reports import Runs, Standing, by_transport, firings, funnel, progress, runs
 
 pytestmark = pytest.mark.django_db
 
@@ -118,3 +120,21 @@ def test_zones_of_a_local_send_are_one_sending(series):
 def test_the_funnel_of_a_series_is_finished_when_the_series_is(series):
     assert not funnel(series("finished", "due")).finished
     assert funnel(series("finished", "finished")).finished
+
+
+def test_a_report_by_transport_outlives_the_tokens(phones, memory, sends):
+    phones.many(2)
+    phones.ring("gone", transport="fcm")
+    memory({"fcm-gone": "unregistered"})
+    occurrence = sends.to_everyone()
+    list(fanout.plan_batches(occurrence.pk))
+    while dispatch.deliver_next("bulk"):
+        pass
+    DeviceToken.objects.all().delete()
+
+    shares = by_transport(occurrence.notification)
+
+    assert {t: dict(share.outcomes) for t, share in shares.items()} == {
+        "apns": {"accepted": 2},
+        "fcm": {"unregistered": 1},
+    }

@@ -10,7 +10,7 @@ from django.utils import timezone
 from delivery import fanout
 from delivery.audience import Audience
 from delivery.commands.send import SendNotification, send_notification
-from delivery.firings import fire
+from delivery.firings import firings_of, unsaved
 from delivery.message import Message
 from delivery.models import Batch, Notification, Occurrence
 from delivery.schedule import Schedule
@@ -47,7 +47,8 @@ def series(app):
             lane="bulk",
             time_to_live=HOUR,
         )
-        fire(notification, schedule, now=now or at - DAY)
+        firings = firings_of(notification, schedule, now=now or at - DAY)
+        Occurrence.objects.bulk_create(unsaved(notification, firings))
         return notification
 
     return series

@@ -10,7 +10,9 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from delivery import pacing
 from delivery.models import Batch, Occurrence
+from delivery.providers.contract import Outcome, Verdict
 from gateway import health, progress
 
 
@@ -24,6 +26,7 @@ def batch(sends):
         return Batch.objects.create(
             **{
                 "occurrence": occurrence,
+                "app": sends.app,
                 "transport": "apns",
                 "environment": "production",
                 "topic": "t",
@@ -242,6 +245,19 @@ def test_metrics_say_what_the_rows_say(client, batch, sends):
     assert found["gateway_pushes_targeted_total", ""] == 9
     assert found["gateway_pushes_replayed_total", ""] == 3
     assert found["gateway_conservation_violations", ""] == 0
+
+
+def test_metrics_say_how_fast_a_paced_credential_may_send_now(client, credentials):
+    fcm = credentials["fcm"]
+    label = f"{fcm.app_id},{fcm.pk},fcm"
+    assert ("gateway_pace_per_second", label) not in samples(client)
+
+    batch = Batch(credential=fcm, lane="bulk")
+    assert pacing.wait_for_turn(batch, pushes=1000) is None
+    assert samples(client)["gateway_pace_per_second", label] == 10_000
+
+    pacing.heed(fcm, pacing.Clock(), [Outcome(1, Verdict.THROTTLED, retry_after=60)])
+    assert samples(client)["gateway_pace_per_second", label] == 0
 
 
 def test_a_finished_firing_with_pushes_unaccounted_for_is_a_violation(client, sends):

@@ -183,6 +183,8 @@ def test_an_address_is_read_as_if_its_device_had_registered_it(importer, told, a
 
     [found] = DeviceToken.objects.values_list("transport", "environment", "topic", "value")
     assert found == address
+    guessed = address[0] == "apns" and "iosTokenType" not in told
+    assert DeviceToken.objects.get().environment_known is not guessed
 
 
 def test_whoever_was_not_subscribed_is_not_pushed_to(importer):

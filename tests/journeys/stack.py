@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -120,17 +120,27 @@ class Stack:
     def start_worker(self) -> None:
         self.run("worker", programs.worker())
 
-    def run(self, name: str, command: list[str]) -> None:
+    def run(self, name: str, command: list[str], *, log: Path | None = None) -> None:
+        """Start a program, to be known by this name; it writes to a log of its own, or to ours."""
         self._commands[name] = command
-        self._children[name] = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**self.environ, **(self.shim.environment(name) if self.shim else {})},
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-        )
+        with log.open("ab") if log else nullcontext(self._log) as lines:
+            self._children[name] = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**self.environ, **(self.shim.environment(name) if self.shim else {})},
+                stdin=subprocess.DEVNULL,
+                stdout=lines,
+                stderr=lines,
+                start_new_session=True,
+            )
+
+    def end(self, name: str, *, seconds: float = PATIENCE) -> int:
+        """Ask a program to end what it is at and go, and give its exit code."""
+        child = self._children[name]
+        child.terminate()
+        code = child.wait(seconds)
+        self.kill(name)
+        return code
 
     def pid(self, name: str) -> int:
         """Give the process that was started under this name; it leads a group."""

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from devstack import programs
 from tests.journeys.stack import wait_until
 
 
@@ -41,6 +42,19 @@ def test_the_vendors_own_curl_sample_rings_every_phone(stack):
         [push] = phone["pushes"]
         assert (push["title"], push["body"]) == ("Hello World", "from Kumulos Push")
         assert phone["complaints"] == []
+
+
+def test_a_ring_is_enough_for_a_worker_without_any_tick(stack):
+    stack.phones(2, "ios")
+    stack.kill("beat")
+    try:
+        with stack.broker() as broker:
+            wait_until("the last tick is heard", lambda: not broker.llen("urgent"))
+        for sent in range(1, 4):
+            stack.broadcast()
+            wait_until("on every phone", lambda n=sent: stack.counts()["landed"] == 2 * n)
+    finally:
+        stack.run("beat", programs.beat())
 
 
 def test_taps_come_back_as_opens_by_install_and_by_user(stack):

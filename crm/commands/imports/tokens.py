@@ -13,7 +13,7 @@ from crm.models import App
 
 SAID = """
 install_uid text, transport text, environment text, topic text, value text,
-enabled boolean, details jsonb, registered_at timestamptz
+environment_known boolean, enabled boolean, details jsonb, registered_at timestamptz
 """
 
 OWNERS = """
@@ -49,23 +49,36 @@ EXISTS (SELECT 1 FROM crm_install i JOIN crm_event e
            AND e.happened_at > EXCLUDED.registered_at)
 """
 
+# Where it was not said, the environment is what pushes to the address have shown.
+LEARNED = """
+LEFT JOIN LATERAL (
+    SELECT t.environment FROM crm_devicetoken t
+     WHERE NOT said.environment_known AND t.environment_known AND t.app_id = i.app_id
+       AND t.value_digest = md5(said.value) AND t.value = said.value
+       AND t.transport = said.transport AND t.topic = said.topic
+     LIMIT 1) learned ON true
+"""
+
 # Registered when the install was last active, or before anything we know of. An address is taken
 # over from whoever registered it earlier. It comes back from the dead only if it was in use after
 # it died; one that had only made room for another is not dead by anybody's proof.
 STORE = f"""
 INSERT INTO crm_devicetoken AS old
-       (app_id, install_id, transport, environment, topic, kind, value, enabled, details,
-        state, registered_at)
-SELECT i.app_id, i.id, said.transport, said.environment, said.topic, 'token', said.value,
+       (app_id, install_id, transport, environment, topic, kind, value, environment_known,
+        enabled, details, state, registered_at)
+SELECT i.app_id, i.id, said.transport, coalesce(learned.environment, said.environment),
+       said.topic, 'token', said.value, said.environment_known OR learned.environment IS NOT NULL,
        said.enabled, said.details, 'alive',
        CASE WHEN said.registered_at < now() THEN said.registered_at ELSE 'epoch' END
   FROM said JOIN crm_install i ON i.app_id = %(app)s AND i.uid = said.install_uid
+  {LEARNED}
  WHERE NOT {LEFT_SINCE}
  ORDER BY said.install_uid
 ON CONFLICT (app_id, value_digest, transport, environment, topic) DO UPDATE SET
     install_id = EXCLUDED.install_id,
     enabled = CASE WHEN {SWITCHED_SINCE} THEN old.enabled ELSE EXCLUDED.enabled END,
     details = EXCLUDED.details,
+    environment_known = EXCLUDED.environment_known,
     state = 'alive',
     state_reason = '',
     state_changed_at = now(),
@@ -147,6 +160,7 @@ def _columns(installs: Sequence[InstallRow]) -> Iterator[tuple[Any, ...]]:
                 token.environment,
                 token.topic,
                 token.value,
+                token.environment_known,
                 token.enabled,
                 as_json(token.details),
                 as_text(install.last_active_at),

@@ -25,6 +25,11 @@ class Command(BaseCommand):
         """Take the app, what to set, and the form of the answer."""
         parser.add_argument("app_id", type=int)
         parser.add_argument(
+            "--resend-uncertain",
+            choices=App.Resend.values,
+            help="which pushes without an answer are sent once more, and perhaps doubled",
+        )
+        parser.add_argument(
             "--kumulos-v2-status",
             type=int,
             choices=App.V2Status.values,

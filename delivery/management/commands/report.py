@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from delivery import reports
 from delivery.models import Notification
@@ -27,12 +28,18 @@ class Command(BaseCommand):
         if notification is None:
             raise CommandError(f"there is no notification {notification_id}")
         funnel = asdict(reports.funnel(notification))
+        [shown] = reports.progress([notification], now=timezone.now())
+        expected = shown.expected_at and shown.expected_at.isoformat(timespec="seconds")
         shares = {t: asdict(r) for t, r in reports.by_transport(notification).items()}
         if options["json"]:
-            self.stdout.write(json.dumps({**funnel, "transports": shares}))
+            self.stdout.write(
+                json.dumps({**funnel, "expected_finish_at": expected, "transports": shares})
+            )
             return
         for name, value in funnel.items():
             self.stdout.write(f"{name:13} {value}")
+        if not funnel["finished"]:
+            self.stdout.write(f"{'expected':13} {expected or 'not known yet'}")
         for transport, share in shares.items():
             ends = ", ".join(f"{n} {verdict}" for verdict, n in share["outcomes"].items())
             self.stdout.write(

@@ -1,6 +1,6 @@
 """`manage.py set_credential APP_ID apns|fcm FILE …`: let an app in at a provider."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from crm.errors import DomainError
 from crm.models import App
 from delivery.commands.credentials import StoreCredential, store_credential
+
+MOST = 1_000_000
 
 
 class Command(BaseCommand):
@@ -41,6 +43,12 @@ class Command(BaseCommand):
             "--endpoint", default="", metavar="URL", help="another address than the provider's"
         )
         parser.add_argument("--ca-file", type=Path, help="whom to believe at --endpoint")
+        parser.add_argument(
+            "--pace",
+            type=_pace,
+            metavar="N",
+            help="pushes a second, 0 for any number; by default what the provider takes",
+        )
 
     def handle(
         self,
@@ -55,6 +63,7 @@ class Command(BaseCommand):
         only_topic: bool,
         environment: str,
         endpoint: str,
+        pace: int | None,
         **_: Any,
     ) -> None:
         """Store it."""
@@ -74,8 +83,16 @@ class Command(BaseCommand):
                     environment=environment,
                     endpoint=endpoint,
                     ca_pem=ca_file.read_text(encoding="utf-8") if ca_file else "",
+                    pace=pace,
                 )
             )
         except (DomainError, OSError, UnicodeDecodeError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"stored {credential}, version {credential.version}")
+
+
+def _pace(text: str) -> int:
+    pace = int(text)
+    if not 0 <= pace <= MOST:
+        raise ArgumentTypeError(f"{text} is not between 0 and {MOST:,}")
+    return pace

@@ -170,6 +170,8 @@ def _outcome(result: Result, ruling: Ruling) -> Outcome:
         retry_after=longest(ruling.retry_after, asked) if waits else None,
         died_at=_moment(result.timestamp) if dead else None,
         proven=ruling.proven,
+        wide=ruling.wide,
+        elsewhere=ruling.elsewhere,
     )
 
 

@@ -26,7 +26,9 @@ class Ruling(NamedTuple):
     verdict: Verdict
     retry_after: float | None = None
     proven: bool = True
+    wide: bool = True
     remedy: Remedy | None = None
+    elsewhere: bool = False
 
 
 class Complaint(NamedTuple):
@@ -46,7 +48,9 @@ MISCONFIGURED = Ruling(Verdict.MISCONFIGURED)
 UNCERTAIN = Ruling(Verdict.UNCERTAIN)
 UNSENT = Ruling(Verdict.UNAVAILABLE)
 DEAD = Ruling(Verdict.UNREGISTERED)
-PERHAPS_OURS = Ruling(Verdict.UNREGISTERED, proven=False)  # or a wrong host, or a wrong topic
+OTHER_HOST = Ruling(Verdict.UNREGISTERED, proven=False, elsewhere=True)  # dead, or of the other one
+OTHER_TOPIC = Ruling(Verdict.UNREGISTERED, proven=False)  # dead for us, or our topic is wrong
+NO_TOPIC = Ruling(Verdict.REJECTED, proven=False)  # the message's fault, unless all have it
 UNWELL = Ruling(Verdict.UNAVAILABLE, QUARTER_HOUR)
 
 ANSWERS: dict[tuple[int, str], Ruling] = dict(
@@ -54,10 +58,12 @@ ANSWERS: dict[tuple[int, str], Ruling] = dict(
         *_rows(
             400,
             "BadCollapseId BadExpirationDate BadMessageId BadPriority InvalidPushType PayloadEmpty"
-            " DuplicateHeaders MissingDeviceToken BadTopic MissingTopic",
+            " DuplicateHeaders MissingDeviceToken",
             REJECTED,
         ),
-        *_rows(400, "BadDeviceToken DeviceTokenNotForTopic", PERHAPS_OURS),
+        *_rows(400, "BadTopic MissingTopic", NO_TOPIC),
+        *_rows(400, "BadDeviceToken", OTHER_HOST),
+        *_rows(400, "DeviceTokenNotForTopic", OTHER_TOPIC),
         *_rows(400, "TopicDisallowed", MISCONFIGURED),
         *_rows(400, "IdleTimeout", Ruling(Verdict.UNAVAILABLE, remedy=Remedy.RECONNECT)),
         *_rows(
@@ -76,11 +82,11 @@ ANSWERS: dict[tuple[int, str], Ruling] = dict(
         *_rows(405, "MethodNotAllowed", REJECTED),
         *_rows(410, "Unregistered ExpiredToken", DEAD),
         *_rows(413, "PayloadTooLarge", REJECTED),
-        *_rows(429, "TooManyRequests", Ruling(Verdict.THROTTLED, DEVICE_PAUSE)),
+        *_rows(429, "TooManyRequests", Ruling(Verdict.THROTTLED, DEVICE_PAUSE, wide=False)),
         *_rows(
             429,
             "TooManyProviderTokenUpdates",
-            Ruling(Verdict.THROTTLED, TOKEN_PAUSE, remedy=Remedy.STAY),
+            Ruling(Verdict.THROTTLED, TOKEN_PAUSE, wide=False, remedy=Remedy.STAY),
         ),
         *_rows(500, "InternalServerError", UNWELL),
         *_rows(503, "ServiceUnavailable", UNWELL),

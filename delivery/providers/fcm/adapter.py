@@ -97,7 +97,7 @@ class _Batch:
         for again in (True, False):
             token = await self._client.bearer.ask()
             if isinstance(token, Trouble):
-                yield _all(targets, token.verdict, token.reason, token.retry_after)
+                yield _without_token(targets, token)
                 break
             async with aclosing(self._client.send_many(self._rendered, targets, token)) as arriving:
                 async for results in arriving:
@@ -164,9 +164,14 @@ def _outcome(target: Target, ruling: Ruling, words: str) -> Outcome:
     )
 
 
-def _all(
-    targets: Sequence[Target], verdict: Verdict, reason: str, retry_after: float | None = None
-) -> list[Outcome]:
+def _all(targets: Sequence[Target], verdict: Verdict, reason: str) -> list[Outcome]:
+    return [Outcome(target.token_id, verdict, reason) for target in targets]
+
+
+def _without_token(targets: Sequence[Target], trouble: Trouble) -> list[Outcome]:
+    """Give what becomes of pushes without an access token: nothing of the project can be sent."""
+    away, wait = trouble.verdict is Verdict.UNAVAILABLE, trouble.retry_after
     return [
-        Outcome(target.token_id, verdict, reason, retry_after=retry_after) for target in targets
+        Outcome(target.token_id, trouble.verdict, trouble.reason, retry_after=wait, outage=away)
+        for target in targets
     ]

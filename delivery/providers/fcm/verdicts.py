@@ -19,6 +19,10 @@ BAD_REQUEST = "google.rpc.BadRequest"
 QUOTA_FAILURE = "google.rpc.QuotaFailure"
 
 
+NARROW = frozenset({"device", "topic"})
+"""Whose quotas are not the project's."""
+
+
 class Remedy(StrEnum):
     """What could still change a verdict."""
 
@@ -104,6 +108,8 @@ def judge(
     ruling = _ruling(status, complaint)
     if live_activity and complaint.apns_status == 410:
         ruling = REJECTED
+    if ruling.verdict is Verdict.THROTTLED:
+        ruling = ruling._replace(wide=complaint.quota_of not in NARROW)
     if ruling.verdict in {Verdict.THROTTLED, Verdict.UNAVAILABLE}:
         ruling = _wait(ruling, read_retry_after(retry_after, now=now))
     return ruling, complaint

@@ -1,7 +1,7 @@
 """The connections of one pool: when to open another, when to let one go, when to wait."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from .backoff import Backoff
 from .connection import Connection
@@ -40,6 +40,7 @@ class Fleet:
         self._on_goaway = on_goaway
         self._backoff = Backoff(policy)
         self._task: asyncio.Task[None] | None = None
+        self._wary = False  # the last to end was cut without a word
 
     @property
     def opening(self) -> bool:
@@ -60,8 +61,9 @@ class Fleet:
     def ensure(self, now: float, *, demand: bool) -> None:
         """Open another connection if there is need and leave to.
 
-        With `demand` (requests are waiting) there is need when every usable link is full. A link
-        that is worn out is retired at once when nobody needs it, else when its successor is ready.
+        With `demand` (requests are waiting) there is need when every usable link is full, until
+        there is room for enough. A link that is worn out is retired at once when nobody needs it,
+        else when its successor is ready.
         """
         usable = [link for link in self.links if link.usable]
         worn = [link for link in usable if link.worn(now)]
@@ -70,7 +72,7 @@ class Fleet:
             return
         fresh = len(usable) - len(worn)
         if demand and fresh < self._policy.max_connections:
-            need = bool(worn) or all(link.full for link in usable)
+            need = bool(worn) or self._short_of_room(usable)
         else:
             need = fresh < (1 if worn else self._policy.min_connections)
         if need and self._task is None and now >= self._backoff.not_before:
@@ -96,6 +98,7 @@ class Fleet:
             self.links.remove(link)
             self.tally.refused += link.core.refused
             self.tally.pings_lost += link.pings_lost
+            self._wary = link.core.goaway is None and link.core.dead != CLOSED
             if not link.judged and link.core.dead != CLOSED:
                 self.tally.last_failure = reason
                 self._judge(link, now, failed=False)
@@ -140,9 +143,15 @@ class Fleet:
             if link not in self.links:
                 link.abort("not connected")
 
+    def _short_of_room(self, usable: Sequence[Link]) -> bool:
+        # of a full link, what fits is what is in flight: its window may be smaller than its streams
+        room = sum(link.core.in_flight for link in usable)
+        return room < self._policy.max_streams and all(link.full for link in usable)
+
     def _link(self, loop: asyncio.AbstractEventLoop) -> Link:
         endpoint = self._endpoint
         core = Connection(endpoint.authority, self._policy, want_headers=self._want_headers)
+        core.wary = self._wary
         tls = Tls(endpoint.ssl, endpoint.server_name or endpoint.host)
         return Link(core, tls, self._keeper, loop)
 

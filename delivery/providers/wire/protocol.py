@@ -85,7 +85,6 @@ class Link(asyncio.Protocol):
         if self.core.in_flight or self._probing:
             return
         if now - self._heard_at >= self.core.policy.probe_after:
-            self._probing = True
             self._ping(now)
         else:
             self._busy_since = now
@@ -188,7 +187,8 @@ class Link(asyncio.Protocol):
         self.flush_soon()
 
     def _ping(self, now: float) -> None:
-        self._pinged_at = now
+        """Ask for a sign of life, and start nothing more until there is one."""
+        self._pinged_at, self._probing = now, True
         self.core.ping()
         self.flush_soon()
 

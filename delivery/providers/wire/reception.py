@@ -186,7 +186,10 @@ class Reception(Streams):
         self.retire()
         reason = str(self.goaway)
         for unseen in [s for s in self._streams if s > self.goaway.last_stream]:
-            self._give_back(unseen, reason)
+            if unseen in self._partials:  # it says it never saw what it has begun to answer
+                self._fail(unseen, reason)
+            else:
+                self._give_back(unseen, reason)
 
     def _on_window_update(self, _flags: int, stream: int, payload: bytes) -> None:
         increment = frames.read_long(payload, "WINDOW_UPDATE") & frames.MAX_WINDOW

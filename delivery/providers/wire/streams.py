@@ -33,6 +33,9 @@ class Streams:
         self._server_limit = policy.max_in_flight
         self._allowance = 1 if policy.warm_up else policy.max_in_flight
         self.warming = policy.warm_up
+        self.wary = False
+        """The connection before was cut without a word: have no more in flight than was answered,
+        so that the next cut costs less."""
         self.ready = False
         """The server's SETTINGS have come."""
         self.draining = False
@@ -181,7 +184,10 @@ class Streams:
     def _grow(self, answers: int) -> None:
         """Take answers as leave to have more in flight."""
         cap = self.policy.max_in_flight
-        self._allowance = cap if self.warming else min(cap, self._allowance + 2 * answers)
+        if self.warming and not self.wary:
+            self._allowance = cap
+        else:
+            self._allowance = min(cap, self._allowance + (1 if self.wary else 2) * answers)
         self.warming = False
         self._reslot()
 

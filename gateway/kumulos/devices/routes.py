@@ -31,8 +31,9 @@ legacy = [
     opened("v1/app-installs/<str:install_uid>", LegacyInstalls.as_view({"put": "track"})),
 ]
 
+herd = [opened(f"{INSTALL}/events", DeviceEvents.as_view({"post": "create"}))]
+
 routes = [
-    opened(f"{INSTALL}/events", DeviceEvents.as_view({"post": "create"})),
     opened("v1/channels", DeviceChannels.as_view({"post": "create"})),
     opened("v1/app-installs/<anything:uid>/channels", InstallChannels.as_view(LISTING)),
     opened(

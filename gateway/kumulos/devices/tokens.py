@@ -8,7 +8,8 @@ from crm.commands.installs import RegisterToken
 from delivery.providers.contract import Environment, Transport
 from gateway.kumulos.devices.values import code, key
 
-SANDBOX_BUILD = 2  # `iosTokenType`; 1, 3 and none at all are production
+SANDBOX_BUILD = 2  # `iosTokenType`; the others are production
+BUILDS = (1, SANDBOX_BUILD, 3)  # without one of these, production is a guess
 LONGEST_TOPIC = 255
 
 # it becomes part of a path; devices send hex, in which case does not count
@@ -28,12 +29,14 @@ def _apns(data: Data) -> RegisterToken | None:
     token, topic = key(data.get("token")), _topic(data)
     if token is None or topic is None or not APNS_TOKEN.fullmatch(token):
         return None
-    sandbox = code(data.get("iosTokenType")) == SANDBOX_BUILD
+    build = code(data.get("iosTokenType"))
+    sandbox = build == SANDBOX_BUILD
     return RegisterToken(
         transport=Transport.APNS.value,
         environment=(Environment.SANDBOX if sandbox else Environment.PRODUCTION).value,
         topic=topic,
         value=token.lower() if HEX.fullmatch(token) else token,
+        environment_known=build in BUILDS,
     )
 
 

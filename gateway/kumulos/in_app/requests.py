@@ -26,9 +26,7 @@ def read_in_app(body: dict[str, Any], *, app: App, now: datetime) -> SendNotific
     Shapes are judged first and together, then what the body names is looked up (§5.0), and last
     whether everybody's message can be filled in and is still worth sending at its moment.
     """
-    fields = InAppFields(data=body)
-    fields.is_valid(raise_exception=True)
-    asked = fields.validated_data
+    asked = InAppFields.read(body)
     template = find_template(app, asked["templateUid"])
     audience = read_audience(app, asked)
     schedule = read_schedule(asked.get("schedule"), now=now)

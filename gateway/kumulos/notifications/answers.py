@@ -54,6 +54,7 @@ class ProgressAnswer(NotificationAnswer):
             "state": serializers.ChoiceField(choices=[state.value for state in Standing]),
             "schedule": ScheduleFields(allow_null=True),
             "counts": AllCountsAnswer(),
+            "expectedFinishAt": serializers.CharField(allow_null=True),
         }
 
 
@@ -67,6 +68,7 @@ class OccurrenceAnswer(serializers.Serializer[Any]):
             "dueAt": serializers.CharField(),
             "state": serializers.ChoiceField(choices=[state.value for state in Standing]),
             "counts": CountsAnswer(),
+            "expectedFinishAt": serializers.CharField(allow_null=True),
         }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework.fields import Field
 
-from delivery.models.notification import Lane
+from delivery.models.notification import ASKED
 from gateway.rest.fields import (
     REQUIRED,
     AnyObject,
@@ -151,7 +151,7 @@ def option_fields() -> Fields:
         "soundConfig": SoundFields(required=False),
         "reportingMeta": AnyObject(required=False),
         "ttl": Whole(min_value=0, max_value=LONGEST_TTL, required=False),
-        "lane": Word(choices=Lane.values, required=False),
+        "lane": Word(choices=ASKED, required=False),
     }
 
 

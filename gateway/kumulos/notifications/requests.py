@@ -22,9 +22,7 @@ def read_send(body: dict[str, Any], *, app: App, now: datetime) -> SendNotificat
 
     Shapes are judged first and together, then what the body names is looked up (§5.0).
     """
-    fields = NotificationFields(data=body)
-    fields.is_valid(raise_exception=True)
-    asked = fields.validated_data
+    asked = NotificationFields.read(body)
     return read_ask(asked, app=app, audience=read_audience(app, asked), said=body, now=now)
 
 

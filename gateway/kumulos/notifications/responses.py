@@ -43,6 +43,7 @@ def progress_body(progress: Progress) -> dict[str, Any]:
         "state": progress.standing.value,
         "schedule": progress.notification.filters.get("schedule"),
         "counts": {**_counts(progress.funnel), "opened": progress.opened},
+        "expectedFinishAt": _known(progress.expected_at),
     }
 
 
@@ -56,6 +57,7 @@ def detail_body(progress: Progress, firings: Iterable[Firing]) -> dict[str, Any]
                 "dueAt": _zoned(firing.due_at),
                 "state": firing.standing.value,
                 "counts": _counts(firing.funnel),
+                "expectedFinishAt": _known(firing.expected_at),
             }
             for firing in firings
         ],
@@ -78,6 +80,10 @@ def opens_body(opens: Iterable[tuple[str, datetime]], *, by: str) -> list[dict[s
 
 def _counts(funnel: Funnel) -> dict[str, int]:
     return {name: getattr(funnel, name) for name in COUNTS}
+
+
+def _known(moment: datetime | None) -> str | None:
+    return None if moment is None else _zoned(moment)
 
 
 def _zoned(moment: datetime) -> str:

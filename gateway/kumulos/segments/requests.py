@@ -47,13 +47,9 @@ class PreviewFields(WireObject):
 
 def read_segment(body: dict[str, Any]) -> WriteSegment:
     """Give the command a body asks for."""
-    fields = SegmentFields(data=body)
-    fields.is_valid(raise_exception=True)
-    return WriteSegment(**fields.validated_data)
+    return WriteSegment(**SegmentFields.read(body))
 
 
 def read_rule(body: dict[str, Any]) -> Rule:
     """Give the rule a body asks about."""
-    fields = PreviewFields(data=body)
-    fields.is_valid(raise_exception=True)
-    return parse(fields.validated_data["rule"])
+    return parse(PreviewFields.read(body)["rule"])

@@ -40,6 +40,4 @@ class TemplateFields(WireObject):
 def read_template(body: dict[str, Any], *, uid: str | None = None) -> WriteTemplate:
     """Give the command a body asks for; a replacement keeps its `uid` unless told otherwise."""
     known = {} if uid is None else {"uid": uid}
-    fields = TemplateFields(data={**known, **body})
-    fields.is_valid(raise_exception=True)
-    return WriteTemplate(**fields.validated_data)
+    return WriteTemplate(**TemplateFields.read({**known, **body}))

@@ -1,5 +1,6 @@
 """Rows from elsewhere: the newer word wins, empty erases nothing, blanks are filled."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -652,3 +653,15 @@ class WhereverAFileIsCut(TestCase):
 
         store_installs(app, installs)
         assert living(app) == ways
+
+
+def test_an_address_of_unsaid_environment_is_of_that_which_pushes_have_shown(app):
+    guess = replace(address("a"), environment_known=False)
+    store_installs(app, [install_row("one")._replace(token=guess)])
+    DeviceToken.objects.update(environment="sandbox", environment_known=True)
+
+    store_installs(app, [install_row("one", at=JUNE)._replace(token=guess)])
+
+    token = DeviceToken.objects.get(app=app)
+    assert (token.environment, token.environment_known) == ("sandbox", True)
+    assert (token.state, token.registered_at) == ("alive", JUNE)

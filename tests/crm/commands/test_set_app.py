@@ -38,6 +38,7 @@ def test_empty_values_clear(app):
 def test_the_settings_are_printed_for_people_or_as_json(app):
     assert json.loads(set_app(app.pk, "--json")) == {
         "id": app.pk,
+        "resend_uncertain": "never",
         "kumulos_v2_status": 202,
         "web_icon_url": "",
         "web_prompts": {},
@@ -98,6 +99,7 @@ def test_operators_may_set_the_same_in_the_admin(client, app, django_user_model)
     client.force_login(django_user_model.objects.create_superuser("root", "", "root"))
     page = f"/admin/crm/app/{app.pk}/change/"
     form = {"name": "Renamed", "kumulos_v2_status": 200, "cube_event_answer": "array"}
+    form["resend_uncertain"] = "urgent"
     for wrong in ("[1]", "[]", "0"):
         refused = client.post(page, {**form, "web_prompts": wrong})
         assert refused.status_code == 200
@@ -105,7 +107,7 @@ def test_operators_may_set_the_same_in_the_admin(client, app, django_user_model)
     assert client.post(page, {**form, "web_prompts": '{"a": 1}'}).status_code == 302
     app.refresh_from_db()
     assert (app.name, app.kumulos_v2_status, app.web_prompts) == ("Renamed", 200, {"a": 1})
-    assert app.cube_event_answer == "array"
+    assert (app.cube_event_answer, app.resend_uncertain) == ("array", "urgent")
 
 
 def test_the_admin_shows_no_channel_without_a_name(client, app, django_user_model):

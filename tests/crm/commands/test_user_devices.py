@@ -8,8 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm.commands.apps import create_app
-from crm.commands.device_tokens import Address, Death, register_token, retire_tokens
+from crm.commands.device_tokens import Address, register_token
 from crm.commands.installs import AssociateUser, ClearUser, change_install, recognise_user
+from crm.commands.token_health import Death, retire_tokens
 from crm.commands.user_devices import (
     UserDevice,
     drop_user_devices,
@@ -400,3 +401,10 @@ def test_devices_of_both_vendors_that_register_one_address_at_once_leave_it_one_
         given = at_once(lambda: one(mark, "shared"), kumulos, kumulos)
         assert [g for g in given if isinstance(g, Exception)] == []
         assert DeviceToken.objects.filter(value="shared", state="alive").count() == 1
+
+
+def test_an_address_registered_again_takes_up_no_new_id(phones):
+    first = phones.ring("phone")
+    again = [phones.ring("phone").pk for _ in range(5)]
+    assert {*again} == {first.pk}
+    assert phones.ring("another").pk == first.pk + 1

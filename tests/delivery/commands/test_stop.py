@@ -114,13 +114,31 @@ def test_a_pause_holds_up_what_is_under_way_and_nobody_gets_it_twice(under_way):
     revise(under_way, active=False)
     work()
     assert counts(under_way) == ("sending", (10, 2, 0, 8))
+    assert standing(under_way) == Standing.PAUSED
     assert runs([under_way])[under_way.pk].pending is False
 
     revise(under_way, active=True)
+    assert standing(under_way) == Standing.SENDING
     assert runs([under_way])[under_way.pk].pending is True
     work()
     assert counts(under_way) == ("finished", (10, 10, 0, 0))
     assert under_way.occurrences.count() == 1
+
+
+def test_a_pause_does_not_shorten_what_a_provider_asked_to_wait_for(under_way):
+    throttled = Batch.objects.filter(state="waiting").first()
+    later = timezone.now() + timedelta(minutes=10)
+    asked = Batch.objects.filter(pk=throttled.pk)
+    asked.update(next_attempt_at=later, lane="retry", last_reason="TooManyRequests")
+
+    revise(under_way, active=False)
+    work()
+    revise(under_way, active=True)
+    work()
+
+    assert counts(under_way) == ("sending", (10, 8, 0, 2))
+    throttled.refresh_from_db()
+    assert throttled.next_attempt_at == later
 
 
 def test_what_is_paused_can_be_cancelled(app, under_way):

@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from delivery.providers.apns.adapter import Apns
 from delivery.providers.contract import Credentials, Outcome, Push, Target
 from delivery.providers.fcm.adapter import Fcm
 from delivery.providers.memory import Memory
-from delivery.providers.registry import Registry, build_provider, fingerprint
+from delivery.providers.registry import Registry, build_provider, fingerprint, policy
 
 ONE = Credentials(id=1, provider="apns", kind="key", secret="s", facts={"key_id": "k"})
 
@@ -122,3 +124,13 @@ def test_a_fingerprint_tells_nothing_of_the_secret() -> None:
     mark = fingerprint(replace(ONE, secret="very secret"))
     assert b"secret" not in mark
     assert len(mark) == 16
+
+
+def test_every_wait_follows_the_request_timeout_and_silence_is_found_out_in_time(
+    settings: Any,
+) -> None:
+    """Contract: §6.2.15, where the shipped client waits two minutes for each attempt."""
+    settings.REQUEST_TIMEOUT = timedelta(seconds=8)
+    waits = policy()
+    assert waits.request_timeout == 8
+    assert waits.ping_idle + waits.ping_timeout <= waits.request_timeout

@@ -49,7 +49,7 @@ def test_what_no_message_woke_is_found(planned, sends):
     waiting = claims.find_waiting(now=timezone.now(), at_most=10)
 
     assert waiting.occurrences == [(due.pk, "bulk")]
-    assert waiting.lanes == {"urgent": 0, "bulk": 2}
+    assert waiting.lanes == {"urgent": 0, "retry": 0, "bulk": 2}
 
 
 def test_an_occurrence_finishes_with_its_last_batch(planned):

@@ -401,6 +401,36 @@ def test_an_event_is_paused_and_taken_up_again(phone, run):
     assert int(due.timestamp()) == date
 
 
+def test_pausing_and_deleting_half_way_count_who_has_it(john, settings, memory):
+    memory()
+    settings.BATCH_SIZE = 2
+    for n in range(8):
+        said = {"notification_channel": "gcm", "platform": "android", "udid": f"android-{n}"}
+        assert john.subscribe(f"{FCM_TOKEN}{n}", **said).status_code == 201
+    [event] = bodies(john.send())
+    run = Occurrence.objects.get(notification=event["id"])
+    fan_out(run.pk, "urgent")
+
+    def sent(batches):
+        done = [dispatch.deliver_next("urgent") for _ in range(batches)]
+        run.refresh_from_db()
+        assert run.targeted == run.accepted + run.cancelled + run.pending
+        return done, run.accepted, run.pending
+
+    def told(method, active):
+        event_now = body(john.ask(method, f"/events/{event['id']}", {"event": {"active": active}}))
+        return event_now["active"], event_now["occured_count"]
+
+    assert sent(1) == ([True], 2, 6)
+    assert told("PUT", False) == (False, 1)
+    assert sent(4) == ([True] * 3 + [False], 2, 6)
+    assert told("PUT", True) == (True, 1)
+    assert sent(1) == ([True], 4, 4)
+    assert john.ask("DELETE", f"/events/{event['id']}").status_code == 200
+    assert sent(2) == ([True, True], 4, 0)
+    assert (run.cancelled, run.state) == (4, "finished")
+
+
 def test_an_event_that_is_over_is_sent_again_at_once(phone, run):
     [event] = bodies(phone.send())
     run()

@@ -250,19 +250,21 @@ def test_a_user_of_two_apps_is_two_users(tell, other_device, event):
 
 
 @pytest.mark.parametrize(
-    ("build", "environment"),
+    ("build", "environment", "known"),
     [
-        (2, "sandbox"),
-        ("2", "sandbox"),
-        (1, "production"),
-        (3, "production"),
-        (None, "production"),
-        ({}, "production"),
+        (2, "sandbox", True),
+        ("2", "sandbox", True),
+        (1, "production", True),
+        (3, "production", True),
+        (None, "production", False),
+        (7, "production", False),
+        ({}, "production", False),
     ],
 )
-def test_an_apple_token_lives_in_the_world_of_its_build(register, build, environment):
+def test_an_apple_token_lives_in_the_world_of_its_build(register, build, environment, known):
     [token] = register(type=1, token=HEX, iosTokenType=build, bundleId="com.example.app")
     assert (token.transport, token.environment) == ("apns", environment)
+    assert token.environment_known is known
     assert (token.topic, token.value) == ("com.example.app", HEX)
 
 

@@ -1,12 +1,13 @@
 """Notifications read back, edited and cancelled: additions of this gateway."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
 from kumulos_calls import sent
 
 from delivery import dispatch
+from delivery.commands.amend import pause_sending, resume_sending
 from delivery.fanout import plan_batches
 from delivery.message import RawMessage
 from delivery.models import Notification, Occurrence
@@ -70,12 +71,14 @@ def test_what_is_read_is_what_was_answered_and_how_far_it_has_come(backend, late
         "state": "scheduled",
         "schedule": SCHEDULE,
         "counts": {**NONE, "opened": 0},
+        "expectedFinishAt": None,
         "occurrences": [
             {
                 "zone": None,
                 "dueAt": "2099-01-01T09:30:00+0000",
                 "state": "scheduled",
                 "counts": NONE,
+                "expectedFinishAt": None,
             }
         ],
     }
@@ -99,6 +102,31 @@ def test_counts_follow_a_send_to_its_end(backend, phones, memory, device, event)
     assert shown["counts"] == {**ended, "opened": 1}
     assert [firing["counts"] for firing in shown["occurrences"]] == [ended]
     assert {ios.install.uid, android.install.uid} == {"a", "b"}
+
+
+def test_a_send_under_way_says_when_it_should_be_done(backend, phones, settings, memory):
+    settings.BATCH_SIZE = 2
+    memory()
+    phones.many(6)
+    number = backend.send(broadcast=True).json()["id"]
+    begin(number)
+    assert dispatch.deliver_next("bulk")
+    shown = read(backend, number)
+    assert shown["expectedFinishAt"] is None, "it has only begun"
+
+    # two in ten seconds, four are left
+    Occurrence.objects.update(started_at=timezone.now() - timedelta(seconds=10))
+    shown = read(backend, number)
+    expected = datetime.strptime(shown["expectedFinishAt"], "%Y-%m-%dT%H:%M:%S%z")
+    assert timedelta(seconds=15) < expected - timezone.now() < timedelta(seconds=25)
+    assert [firing["expectedFinishAt"] for firing in shown["occurrences"]] == [
+        shown["expectedFinishAt"]
+    ]
+    [listed] = backend.ask("GET", "/notifications").json()["notifications"]
+    assert listed["expectedFinishAt"] is not None
+
+    deliver()
+    assert read(backend, number)["expectedFinishAt"] is None
 
 
 def test_a_local_send_shows_every_zone_and_adds_them_up(backend, phones, memory):
@@ -361,6 +389,29 @@ def test_what_is_cancelled_half_way_tells_how_many_have_it(backend, phones, sett
         name: shown["counts"][name] for name in ("targeted", "accepted", "cancelled", "pending")
     }
     assert told == {"targeted": 6, "accepted": 2, "cancelled": 4, "pending": 0}
+
+
+def test_what_operators_pause_half_way_tells_so_and_how_many_have_it(
+    app, backend, phones, settings, memory
+):
+    settings.BATCH_SIZE = 2
+    memory()
+    phones.many(6)
+    number = backend.send(broadcast=True).json()["id"]
+    begin(number)
+    assert dispatch.deliver_next("bulk")
+    pause_sending(app=app, notification_id=number)
+    deliver()
+    shown = read(backend, number)
+    assert (shown["state"], shown["expectedFinishAt"]) == ("paused", None)
+    assert shown["counts"] == {**NONE, "targeted": 6, "accepted": 2, "pending": 4, "opened": 0}
+    assert [firing["state"] for firing in shown["occurrences"]] == ["paused"]
+
+    resume_sending(app=app, notification_id=number)
+    assert read(backend, number)["state"] == "sending"
+    deliver()
+    shown = read(backend, number)
+    assert (shown["state"], shown["counts"]["accepted"]) == ("sent", 6)
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "OPTIONS"])

@@ -9,7 +9,7 @@ from crm.commands.channels import ChannelWords
 from crm.commands.subscriptions import Caller
 from crm.models import App, User
 from gateway.kumulos.channels.fields import Fields, NewChannelFields
-from gateway.kumulos.channels.requests import channel_words, checked
+from gateway.kumulos.channels.requests import channel_words
 from gateway.kumulos.devices.requests import LONGEST_INSTALL_UID, read_install_uid
 from gateway.rest.fields import REQUIRED, Text, Texts, WireObject
 
@@ -56,13 +56,13 @@ def read_uuids(body: dict[str, Any]) -> Sequence[str]:
 
 def read_all_uuids(body: dict[str, Any]) -> Sequence[str]:
     """Give the channels to be in from now on; none at all is an answer too."""
-    uuids: Sequence[str] = checked(UuidsFields(data=body)).get("uuids", ())
+    uuids: Sequence[str] = UuidsFields.read(body).get("uuids", ())
     return uuids
 
 
 def read_new_channel(body: dict[str, Any], *, app: App) -> tuple[ChannelWords, list[Caller]]:
     """Give what a new channel is called, and for whom the device wants it."""
-    asked = checked(DeviceChannelFields(data=body))
+    asked = DeviceChannelFields.read(body)
     return channel_words(asked), list(_callers(asked, app))
 
 

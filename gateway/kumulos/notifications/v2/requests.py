@@ -16,9 +16,7 @@ from gateway.kumulos.notifications.v2.fields import NotificationV2Fields
 
 def read_send(body: dict[str, Any], *, app: App, now: datetime) -> SendNotification:
     """Give the command a body asks for; raises `NobodyThere` where v1 would skip in silence."""
-    fields = NotificationV2Fields(data=body)
-    fields.is_valid(raise_exception=True)
-    asked = fields.validated_data
+    asked = NotificationV2Fields.read(body)
     flat = {**asked, **asked["content"], "isBackground": asked.get("runBackgroundHandler", False)}
     audience = read_target(app, asked["target"])
     return read_ask(flat, app=app, audience=audience, said=body["target"], now=now)

@@ -33,6 +33,7 @@ def test_each_row_ends_in_its_outcome(
     assert outcome.reason == reason
     assert outcome.retry_after == ruling.retry_after
     assert outcome.proven is ruling.proven
+    assert outcome.elsewhere is ruling.elsewhere
 
 
 @pytest.mark.parametrize("reason", ["ExpiredProviderToken", "UnrelatedKeyIdInToken", "Shutdown"])

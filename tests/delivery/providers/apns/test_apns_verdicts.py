@@ -17,6 +17,8 @@ from delivery.providers.contract import Verdict
 REJECTED = Ruling(Verdict.REJECTED)
 STOP = Ruling(Verdict.MISCONFIGURED)
 PERHAPS_DEAD = Ruling(Verdict.UNREGISTERED, proven=False)
+PERHAPS_ELSEWHERE = Ruling(Verdict.UNREGISTERED, proven=False, elsewhere=True)
+PERHAPS_OURS = Ruling(Verdict.REJECTED, proven=False)
 DEAD = Ruling(Verdict.UNREGISTERED)
 IN_15_MINUTES = Ruling(Verdict.UNAVAILABLE, 900.0)
 
@@ -30,10 +32,10 @@ ROWS = {
     (400, "PayloadEmpty"): REJECTED,
     (400, "DuplicateHeaders"): REJECTED,
     (400, "MissingDeviceToken"): REJECTED,
-    (400, "BadTopic"): REJECTED,
-    (400, "MissingTopic"): REJECTED,
+    (400, "BadTopic"): PERHAPS_OURS,
+    (400, "MissingTopic"): PERHAPS_OURS,
     (400, "TopicDisallowed"): STOP,
-    (400, "BadDeviceToken"): PERHAPS_DEAD,
+    (400, "BadDeviceToken"): PERHAPS_ELSEWHERE,
     (400, "DeviceTokenNotForTopic"): PERHAPS_DEAD,
     (400, "IdleTimeout"): Ruling(Verdict.UNAVAILABLE, remedy=Remedy.RECONNECT),
     (403, "ExpiredProviderToken"): Ruling(Verdict.MISCONFIGURED, remedy=Remedy.SIGN_ANEW),
@@ -50,8 +52,10 @@ ROWS = {
     (410, "Unregistered"): DEAD,
     (410, "ExpiredToken"): DEAD,
     (413, "PayloadTooLarge"): REJECTED,
-    (429, "TooManyRequests"): Ruling(Verdict.THROTTLED, 30.0),
-    (429, "TooManyProviderTokenUpdates"): Ruling(Verdict.THROTTLED, 1200.0, remedy=Remedy.STAY),
+    (429, "TooManyRequests"): Ruling(Verdict.THROTTLED, 30.0, wide=False),
+    (429, "TooManyProviderTokenUpdates"): Ruling(
+        Verdict.THROTTLED, 1200.0, wide=False, remedy=Remedy.STAY
+    ),
     (500, "InternalServerError"): IN_15_MINUTES,
     (503, "ServiceUnavailable"): IN_15_MINUTES,
     (503, "Shutdown"): Ruling(Verdict.UNAVAILABLE, 900.0, remedy=Remedy.RECONNECT),

@@ -203,6 +203,8 @@ def test_without_an_access_token_the_whole_project_rests(
 
     done = asyncio.run(asyncio.wait_for(three(), 10))
     assert [verdicts(outcomes) for outcomes in done] == [{verdict}] * 3
+    told = {outcome.outage for outcomes in done for outcome in outcomes.values()}
+    assert told == {verdict is UNAVAILABLE}
     waits = {outcome.retry_after for outcomes in done for outcome in outcomes.values()}
     assert all(wait is not None and wait > 1 for wait in waits)
     summary = stage.summary()

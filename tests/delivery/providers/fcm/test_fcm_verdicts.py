@@ -117,13 +117,18 @@ def test_a_wait_is_the_longer_of_ours_and_theirs_and_a_quota_believes_theirs(
 
 
 @pytest.mark.parametrize(
-    ("subject", "of"),
-    [("project", "project"), ("device:abc", "device"), ("Topic x", "topic"), ("else", "")],
+    ("subject", "of", "wide"),
+    [
+        ("project", "project", True),
+        ("device:abc", "device", False),
+        ("Topic x", "topic", False),
+        ("else", "", True),
+    ],
 )
-def test_whose_quota_it_was_is_kept(subject: str, of: str) -> None:
+def test_whose_quota_it_was_is_kept(subject: str, of: str, wide: bool) -> None:
     said = body("RESOURCE_EXHAUSTED", fcm("QUOTA_EXCEEDED"), quota(subject))
-    complaint = judge(429, said, now=NOW)[1]
-    assert complaint.quota_of == of
+    ruling, complaint = judge(429, said, now=NOW)
+    assert (complaint.quota_of, ruling.wide) == (of, wide)
     assert complaint.words == f"QUOTA_EXCEEDED {of}".strip()
 
 

@@ -465,6 +465,15 @@ def test_a_refusal_after_the_answer_began_is_uncertain():
     assert core.take_returned() == []
 
 
+def test_a_goaway_below_an_answer_that_has_begun_is_uncertain():
+    core, caller = connected(), Caller()
+    start(core, caller, 2)
+    core.receive(frame(1, 4, 1, b"\x20\x88") + frame(7, 0, 0, bytes(8)))
+    assert caller.arrived == [(0, Uncertain("GOAWAY NO_ERROR"))]
+    assert [back[0].tag for back, _ in core.take_returned()] == [1]
+    assert core.done
+
+
 def test_a_reset_after_the_whole_answer_means_nothing():
     core, caller = connected(), Caller()
     start(core, caller)

@@ -220,6 +220,53 @@ def test_a_second_connection_is_opened_only_when_the_first_is_full(certificates)
         assert server.most <= 10
 
 
+@pytest.mark.parametrize(("streams", "connections"), [(100, 10), (500, 2)])
+def test_a_large_send_has_as_many_connections_as_few_streams_on_each_ask_for(
+    certificates, streams, connections
+):
+    limits = {"settings": setting(MAX_CONCURRENT_STREAMS=streams)}
+
+    def late(peer, asked):
+        peer.later(0.2, peer.answer, asked)
+
+    @scenario(certificates, late, server=limits)
+    async def _(server, pool):
+        while pool.stats.opened < connections:
+            await collect(pool, requests(1000))
+        await collect(pool, requests(1000))
+        assert pool.stats.opened == connections, "a batch has room, and no more is opened"
+        assert server.most <= streams
+
+
+def test_where_connections_have_streams_in_plenty_few_of_them_are_enough(certificates):
+    limits = {"settings": setting(MAX_CONCURRENT_STREAMS=20)}
+
+    def late(peer, asked):
+        peer.later(0.02, peer.answer, asked)
+
+    @scenario(certificates, late, server=limits, max_streams=60)
+    async def _(_server, pool):
+        await collect(pool, requests(600))
+        assert pool.stats.opened == 3, "three times 20 are the 60 asked for"
+
+
+def test_streams_that_a_small_window_leaves_no_use_for_are_not_counted_as_room(certificates):
+    def read_late(peer, asked):
+        peer.conn.acknowledge_received_data(len(asked.body), asked.stream)
+        peer.answer(asked)
+
+    def late(peer, asked):
+        peer.later(0.05, read_late, peer, asked)
+
+    limits = {"settings": setting(MAX_CONCURRENT_STREAMS=1000), "acknowledge": False}
+
+    @scenario(certificates, late, server=limits, max_connections=6)
+    async def _(server, pool):
+        while pool.stats.opened < 6:  # four have streams for 4,000, and windows for 64 of these
+            await collect(pool, requests(300, body=b"x" * 4000))
+        assert server.most <= 17
+
+
 def test_connections_in_reserve_are_opened_without_being_asked_for(certificates):
     @scenario(certificates, min_connections=2, ping_idle=0.4)
     async def _(server, pool):
@@ -429,6 +476,23 @@ def test_a_connection_cut_leaves_the_written_uncertain_and_the_rest_is_sent_else
         assert len(numbers) == len(set(numbers)), "nothing was sent twice"
 
 
+def test_after_a_cut_a_connection_risks_no_more_than_it_has_proved(certificates):
+    def behave(peer, asked):
+        peer.asked = getattr(peer, "asked", 0) + 1
+        if peer.asked == 20:
+            peer.drop()
+        elif peer.asked < 20:
+            peer.answer(asked)
+
+    @scenario(certificates, behave, max_connections=1)
+    async def _(server, pool):
+        got = await collect(pool, requests(400))
+        lost = sum(isinstance(result, Uncertain) for result in got.values())
+        later = len(server.peers) - 1
+        assert later > 5, "the first risked all the server allows, the others less"
+        assert lost <= 100 + later * (1 + 19)
+
+
 def test_last_words_are_read_even_where_the_server_has_already_hung_up(certificates):
     """GOAWAY, close, and our next write answered by a TCP reset: nothing known is thrown away."""
     held = []
@@ -520,6 +584,23 @@ def test_a_silent_connection_is_pinged_and_replaced(certificates):
         assert time.monotonic() - started < 2
         assert got[5] == Uncertain("no answer to PING")
         assert pool.stats.pings_lost == 1
+        assert statuses(await collect(pool, requests(10, first=10))) == [200] * 10
+        assert len(server.peers) == 2
+
+
+def test_nothing_more_is_entrusted_to_a_connection_that_has_fallen_silent(certificates):
+    """A request may be given up before the silence is proved; the next must not follow it."""
+
+    def behave(peer, asked):
+        if peer.number == 0 and asked.number == 5:
+            peer.deaf = True
+        else:
+            peer.answer(asked)
+
+    @scenario(certificates, behave, ping_idle=0.2, ping_timeout=0.6, request_timeout=0.4)
+    async def _(server, pool):
+        got = await collect(pool, requests(6))
+        assert got[5] == Uncertain("no answer in 0.4 s")
         assert statuses(await collect(pool, requests(10, first=10))) == [200] * 10
         assert len(server.peers) == 2
 

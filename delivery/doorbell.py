@@ -1,0 +1,146 @@
+"""The way to the broker: messages as Celery writes them, over a connection that is kept.
+
+`apply_async` takes 400 µs to say "look now"; a message that differs from the one before by its id
+takes a tenth of that.
+"""
+
+import base64
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any, NamedTuple, Protocol
+from uuid import uuid4
+
+import orjson
+from django.conf import settings
+from kombu import Connection
+from redis import ConnectionError as Disconnected
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+log = logging.getLogger(__name__)
+
+REST = 5.0
+"""Seconds nobody waits for a broker that has just failed to answer."""
+
+PATIENCE = 1.0
+"""Seconds a caller waits for the broker at most."""
+
+
+class Ringing(Protocol):
+    """What a message asks a worker to run: a task of Celery's."""
+
+    @property
+    def name(self) -> str:
+        """What workers know it by."""
+        ...
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        """Send a message the long way."""
+        ...
+
+
+class Doorbell:
+    """Wakes workers, and is left alone for a while once the broker has failed.
+
+    A caller waits for a silent broker for a second, and each is a web thread nobody else can have.
+    """
+
+    def __init__(self) -> None:
+        self._rests_until = 0.0
+        self._lines = threading.local()
+
+    def ring(self, task: Ringing, args: Sequence[object], *, lane: str) -> None:
+        """Send a message, or leave it to the tick where the broker is away: the work is stored."""
+        with self._unless_it_rests() as rests:
+            if not rests:
+                self._tell("LPUSH", lane, message_for(task, args, lane=lane))
+
+    def top_up(
+        self, task: Ringing, args: Sequence[object], *, lane: str, wanted: int, most: int
+    ) -> None:
+        """Send as many as are wanted, but no more than make `most` with those that wait there."""
+        with self._unless_it_rests() as rests:
+            if not rests and (missing := min(wanted, most - self._tell("LLEN", lane))) > 0:
+                rings = (message_for(task, args, lane=lane) for _ in range(missing))
+                self._tell("LPUSH", lane, *rings)
+
+    def waiting(self, lane: str) -> int:
+        """Give how many messages wait in a queue; none where the broker does not say."""
+        with self._unless_it_rests() as rests:
+            if not rests:
+                return self._tell("LLEN", lane)
+        return 0
+
+    @contextmanager
+    def _unless_it_rests(self) -> Iterator[bool]:
+        try:
+            yield monotonic() < self._rests_until
+        except RedisError:
+            self._rests_until = monotonic() + REST
+            log.warning("the broker does not answer; the next tick will ring")
+
+    def _tell(self, *command: str | bytes) -> int:
+        """Give the answer to a command; a connection the broker has closed meanwhile is renewed."""
+        line = self._line()
+        try:
+            return _exchange(line, command)
+        except Disconnected:
+            line.disconnect()
+            return _exchange(line, command)
+
+    def _line(self) -> Any:
+        """Give this thread's own connection: lending one out costs as much as ringing."""
+        if not hasattr(self._lines, "own"):
+            broker = Redis.from_url(
+                settings.REDIS_URL,
+                socket_connect_timeout=PATIENCE,
+                socket_timeout=PATIENCE,
+                retry=Retry(NoBackoff(), 0),
+            )
+            self._lines.own = broker.connection_pool.make_connection()
+        return self._lines.own
+
+
+def _exchange(line: Any, command: Sequence[str | bytes]) -> int:
+    line.send_command(*command)
+    return int(line.read_response())
+
+
+def message_for(task: Ringing, args: Sequence[object], *, lane: str) -> bytes:
+    """Give the message that Celery's worker takes for a call of this task."""
+    sample = _samples.get((task.name, lane)) or _take_sample(task, args, lane)
+    id_ = str(uuid4())
+    body = base64.b64encode(orjson.dumps([args, *sample.extras])).decode()
+    headers = {**sample.headers, "id": id_, "root_id": id_, "argsrepr": repr(tuple(args))}
+    properties = {**sample.properties, "correlation_id": id_, "delivery_tag": str(uuid4())}
+    return orjson.dumps({**sample.kind, "body": body, "headers": headers, "properties": properties})
+
+
+class Sample(NamedTuple):
+    """A message of Celery's own making, in the parts kombu writes it in."""
+
+    kind: dict[str, str]
+    headers: dict[str, Any]
+    properties: dict[str, Any]
+    extras: list[Any]  # what stands behind the arguments in the body
+
+
+_samples: dict[tuple[str, str], Sample] = {}
+
+
+def _take_sample(task: Ringing, args: Sequence[object], lane: str) -> Sample:
+    """Have Celery send a message through a broker in memory, and keep what it wrote."""
+    with Connection("memory://") as nowhere:
+        task.apply_async(args, queue=lane, connection=nowhere)
+        channel: Any = nowhere.default_channel
+        sent = channel.basic_get(lane, no_ack=True)
+    kind = {"content-type": sent.content_type, "content-encoding": sent.content_encoding}
+    # sent from within a task, it would name that one as its parent
+    headers = {**sent.headers, "parent_id": None}
+    sample = Sample(kind, headers, sent.properties, orjson.loads(sent.body)[1:])
+    _samples[task.name, lane] = sample
+    return sample
