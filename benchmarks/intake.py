@@ -32,7 +32,7 @@ class Kind(NamedTuple):
 
 
 ONE = Kind(OURS, users=1, calls=2000, queue="urgent")
-THOUSAND = Kind(OURS, users=1000, calls=200, queue="bulk")
+THOUSAND = Kind(OURS, users=1000, calls=200, queue="planning")
 PLAIN = Kind(PEER, users=1, calls=1000, queue="peer")
 
 

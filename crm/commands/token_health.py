@@ -45,14 +45,17 @@ UPDATE crm_devicetoken t
   FROM doubted WHERE t.id = doubted.id
 """
 
-# whoever registers one of them just now holds it, and keeps it
+# Whoever registers one of them just now holds it, and keeps it. Found first, and once: asked inside
+# the deletion, what is locked is looked for again for each row, and no limit holds.
 FORGET = """
-DELETE FROM crm_devicetoken WHERE id IN (
+WITH past AS MATERIALIZED (
     SELECT id FROM crm_devicetoken
      WHERE state <> 'alive' AND state_changed_at < %s
      ORDER BY state_changed_at
      LIMIT %s
-       FOR UPDATE SKIP LOCKED)
+       FOR UPDATE SKIP LOCKED
+)
+DELETE FROM crm_devicetoken t USING past WHERE t.id = past.id
 """
 
 FORGOTTEN_AT_ONCE, FORGOTTEN_IN_ALL = 1_000, 100_000

@@ -123,6 +123,7 @@ OUTAGES = {
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_without_a_bearer_the_project_rests_and_its_messages_are_kept(scene, outage):
     """Contract §7.10."""
+    before = len(scene.stack.log())
     rule = {"match": {"provider": "oauth"}, "action": OUTAGES[outage]}
     scene.script(rule, provider="fcm")
     notification = scene.broadcast(provider="fcm")
@@ -132,5 +133,7 @@ def test_without_a_bearer_the_project_rests_and_its_messages_are_kept(scene, out
     assert summary["token_requests"] <= PROCESSES  # one a process, whatever the number of messages
 
     scene.script(provider="fcm")
-    occurrence = scene.well_again(f"{outage}", notification, provider="fcm")
+    occurrence = scene.well_again(outage, notification, provider="fcm")
     assert occurrence["accepted"] == PUSHES
+    told = scene.stack.log()[before:]
+    assert (told.count(" opens: "), told.count(" closes\n")) == (1, 1)  # the operator, once each

@@ -146,6 +146,18 @@ def test_each_probe_that_fails_doubles_the_rest_up_to_half_an_hour(planned, memo
     assert timedelta(seconds=1800) == LONGEST_REST
 
 
+def test_what_could_not_be_sent_lets_others_go_first_at_the_next_probe(planned, memory):
+    planned(30, size=10)
+    memory({"*": "misconfigured"})
+    work()
+    probe_at = Breaker.objects.get().next_probe_at
+
+    tried, *others = Batch.objects.order_by("id")
+
+    assert tried.next_attempt_at > probe_at
+    assert {batch.next_attempt_at for batch in others} == {probe_at}
+
+
 def test_the_operator_is_told_once_for_each_opening(planned, memory, caplog):
     planned(40, size=10)
     memory({"*": "misconfigured"})

@@ -89,7 +89,7 @@ def test_urgent_work_waits_for_one_batch_at_most(queues, three_batches):
     tasks.deliver("bulk")
 
     assert three_batches() == 1
-    assert queues() == {"urgent": 1, "bulk": 1}
+    assert queues() == {"urgent": 1, "planning": 0, "bulk": 1}
 
 
 def test_a_retry_wakes_whoever_looks_after_bulk_work(queues):

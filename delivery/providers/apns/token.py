@@ -1,6 +1,7 @@
 """The provider token: one signed claim shared by every connection of a key."""
 
 import base64
+import logging
 import time
 from collections.abc import Callable
 
@@ -11,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from delivery.providers import json_text
+
+log = logging.getLogger(__name__)
 
 LIFETIME = 45 * 60
 """Seconds after which a token is signed anew; Apple refuses it after 60 minutes."""
@@ -84,8 +87,11 @@ class ProviderToken:
         return self._text != refused
 
     def hold(self) -> None:
-        """Keep the present token for a while: Apple has seen too many."""
-        self._keep_until = self._clock() + QUIET
+        """Keep the present token for a while, for Apple has seen too many; say so once."""
+        now = self._clock()
+        if now >= self._keep_until:
+            log.warning("key %s: Apple has seen too many provider tokens of it", self._key.key_id)
+        self._keep_until = now + QUIET
 
     def _sign(self, issued_at: int) -> None:
         self._issued_at = issued_at

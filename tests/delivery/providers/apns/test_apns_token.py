@@ -116,6 +116,17 @@ def test_after_too_many_tokens_the_present_one_stays() -> None:
     assert token.current() != first
 
 
+def test_the_operator_is_told_once_of_too_many_tokens(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock(NOON)
+    token = ProviderToken(signing_key(), clock=clock)
+    for _ in range(3):
+        token.hold()
+    assert len(caplog.records) == 1
+    clock.now += QUIET
+    token.hold()
+    assert len(caplog.records) == 2
+
+
 def test_a_clock_set_back_does_not_keep_a_token_from_the_future() -> None:
     clock = Clock(NOON)
     token = ProviderToken(signing_key(), clock=clock)
