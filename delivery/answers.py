@@ -133,8 +133,8 @@ class Answers:
 
     def _decide(self, evidence: Evidence) -> None:
         if not (self._leave.probe or evidence.fault or evidence.doubtful):
-            note_health(self._batch, self._leave, evidence)
             self._record()
+            note_health(self._batch, self._leave, evidence)
             return
         with transaction.atomic():
             self.finding = conclude(self._batch, self._leave, evidence)

@@ -23,7 +23,9 @@ HOUR = 3600
 def set_providers_clocks(stack, hours):
     """Have Apple and Google go by the same wrong time."""
     offset = {"clock_offset_s": hours * HOUR}
-    stack.control.post("/script", {"settings": {"apns": offset, "fcm": offset}})
+    # a token signed by the new time is not one too many
+    apns = {**offset, "token_update_interval_s": 0}
+    stack.control.post("/script", {"settings": {"apns": apns, "fcm": offset}})
 
 
 def set_databases_clock(switches, hours):
@@ -52,7 +54,7 @@ def still_ahead(stack, notification):
     return stack.call("DELETE", f"/notifications/{notification}").status == 204 and waited
 
 
-@pytest.mark.parametrize("hours", HOURS)
+@pytest.mark.parametrize("hours", HOURS if LONG else [2])
 def test_our_machines_clocks_jump_and_all_goes_on(stack, switches, hours):
     """Everybody but the database: to it, all the others are wrong."""
     ahead = schedule_broadcast(stack, seconds=3 * HOUR)
@@ -63,7 +65,8 @@ def test_our_machines_clocks_jump_and_all_goes_on(stack, switches, hours):
     set_providers_clocks(stack, hours)
 
     one = ask_to_one(stack)
-    sends = recover(stack, f"our clocks {hours:+} h", notification, soon, one)
+    # a token signed just before is from the future to a provider set back: a minute's rest
+    sends = recover(stack, f"our clocks {hours:+} h", notification, soon, one, seconds=150)
     assert [o["accepted"] for o in sends] == [PUSHES, PUSHES, 1]
     assert [o["replayed"] for o in sends] == [0, 0, 0]
     assert accepted(stack) == 2 * PUSHES + 1

@@ -4,7 +4,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from delivery import answers, fanout
-from delivery.answers import Answers
+from delivery.answers import Answers, Asked
 from delivery.models import Delivery
 from delivery.providers.contract import Outcome, Verdict
 from delivery.scheduling import claims
@@ -18,7 +18,7 @@ def answered(phones, sends, credentials):
     with transaction.atomic():
         [token] = phones.many(1)
     list(fanout.plan_batches(sends.to_everyone().pk))
-    found = Answers(claims.take_batch("bulk", now=timezone.now()), installs={})
+    found = Answers(claims.take_batch("bulk", now=timezone.now()), Asked())
     found.take([Outcome(token.pk, Verdict.ACCEPTED)])
     return found
 

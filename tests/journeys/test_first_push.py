@@ -54,7 +54,7 @@ def test_a_ring_is_enough_for_a_worker_without_any_tick(stack):
             stack.broadcast()
             wait_until("on every phone", lambda n=sent: stack.counts()["landed"] == 2 * n)
     finally:
-        stack.run("beat", programs.beat(stack.base))
+        stack.run("beat", programs.beat())
 
 
 def test_taps_come_back_as_opens_by_install_and_by_user(stack):
