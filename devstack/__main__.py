@@ -15,6 +15,7 @@ from devstack.reset import reset
 from devstack.supervisor import Stack
 from devstack.terminal import Terminal
 
+SEVERAL = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
 FUZZED = ("tests/fuzz", "tests/delivery/providers/wire/test_wire_against_h2.py")
 
 
@@ -27,8 +28,9 @@ def run(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Run the suite, or what the arguments choose of it."""
-    become(["-m", "pytest", *arguments])
+    """Run the suite in several processes, or what the arguments choose of it in one."""
+    shared = os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")  # by all of them
+    become(["-m", "pytest", *(arguments or ([] if shared else SEVERAL))])
 
 
 def chaos(arguments: list[str]) -> int:

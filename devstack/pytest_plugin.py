@@ -1,4 +1,4 @@
-"""Gives every pytest run its own Postgres and Valkey, before Django reads its settings.
+"""Gives each process of a pytest run its own Postgres and Valkey, before Django reads settings.
 
 Loaded by `addopts = -p devstack.pytest_plugin`, so a plain `pytest` in the environment works too.
 """
@@ -15,6 +15,9 @@ from devstack.services import Services
 
 NAMES = ("DATABASE_URL", "REDIS_URL")
 
+OURS = "DEVSTACK_TEST_ENGINES"
+"""Set where the engines of the environment were started here, for the process that says so."""
+
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
@@ -26,8 +29,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 
 def needs_services() -> bool:
-    """Say whether this process starts engines: xdist's workers use those of their controller."""
-    return "PYTEST_XDIST_WORKER" not in os.environ and not all(map(os.environ.get, NAMES))
+    """Say whether this process starts engines: one of several does not share those of another.
+
+    Tests empty the broker, and look for all there is in the database.
+    """
+    return OURS in os.environ or not all(map(os.environ.get, NAMES))
 
 
 def start(config: pytest.Config) -> None:
@@ -43,4 +49,4 @@ def start(config: pytest.Config) -> None:
         raise pytest.UsageError(str(problem)) from None
     config.add_cleanup(services.stop)
     os.environ.pop("PGPORT", None)  # libpq would look for another socket
-    os.environ.update(urls.environment())
+    os.environ.update({**urls.environment(), OURS: "1"})

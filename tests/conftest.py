@@ -1,8 +1,11 @@
 """Fixtures every suite may ask for: an app, its phones, a provider that answers from a script."""
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -26,8 +29,30 @@ from delivery.models import Notification, Occurrence, ProviderCredential
 from delivery.models.notification import Lane
 from delivery.providers import registry
 from delivery.providers.memory import Memory
+from tests.chaos import recovery, shim
 
 TOPIC = "com.example.app"
+
+# one for all processes of a run, or they would not find the same tests
+os.environ.setdefault("CHAOS_SEED", str(time.time_ns() % 1_000_000))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a process of several has measured."""
+    found = getattr(node, "workeroutput", {}).get("recovery", [])
+    recovery.measured.extend(recovery.Recovery(**one) for one in found)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how long the gateway took to be itself again after each fault."""
+    if not recovery.measured:
+        return
+    terminalreporter.section("recovery")
+    terminalreporter.write_line(recovery.table())
+    if os.environ.get("CHAOS") == "long":
+        shim.BUILD.mkdir(exist_ok=True)
+        (shim.BUILD / "recovery.md").write_text(recovery.table() + "\n")
 
 
 @pytest.fixture(autouse=True)

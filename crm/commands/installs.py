@@ -102,8 +102,9 @@ def recognise_install(*, app: App, uid: str) -> Install:
     Call it in a transaction: the lock keeps one device's changes in order.
     """
     # no_key: rows that only point to an install, an open for one, need not wait for it
-    found = Install.objects.select_for_update(of=("self",), no_key=True).select_related("user")
-    install = found.filter(app=app, uid=uid).first()
+    named = Install.objects.select_for_update(of=("self",), no_key=True).filter(app=app, uid=uid)
+    # one whose user changes while we wait for it is not found together with the user it had
+    install = named.select_related("user").first() or named.first()
     if install is None:
         user = recognise_user(app=app, uid=uid, anonymous=True)
         # heard of as a user first, because SDKs list channels under their install; whoever has
@@ -115,7 +116,7 @@ def recognise_install(*, app: App, uid: str) -> Install:
             with transaction.atomic():
                 return Install.objects.create(app=app, uid=uid, user=user)
         except IntegrityError:  # the same device, a moment ago, on another connection
-            install = found.get(app=app, uid=uid)
+            install = named.get()
     return install
 
 

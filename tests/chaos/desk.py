@@ -13,12 +13,14 @@ import json, os, sys
 import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "gateway.settings"
 django.setup()
+from django.db import connection
 from crm.models import App
 from delivery.commands.credentials import StoreCredential, store_credential
 for line in sys.stdin:
     said = json.loads(line)
     app = App.objects.get(pk=said.pop("app_id"))
     print(store_credential(StoreCredential(app=app, **said)).version, flush=True)
+    connection.close()  # the next scenario may end it
 """
 
 

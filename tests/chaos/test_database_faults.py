@@ -46,7 +46,7 @@ def test_a_database_that_hangs_up_on_everybody_loses_nothing(stack, _round):
 
 
 def test_what_is_asked_while_the_database_hangs_is_answered_in_bounded_time(stack):
-    in_mid_broadcast(stack)
+    notification = in_mid_broadcast(stack)
 
     with stack.database_frozen():
         ends_at = time.monotonic() + FROZEN_SECONDS
@@ -54,8 +54,9 @@ def test_what_is_asked_while_the_database_hangs_is_answered_in_bounded_time(stac
         time.sleep(max(0, ends_at - time.monotonic()))
 
     assert answer.status == 500, answer
-    # it may have been stored all the same, as with any answer that was lost
-    sends = recover(stack, "database frozen", *stored(stack))
+    recover(stack, "database frozen", notification)
+    # it may have been stored all the same, as with any answer that was lost; by now that is decided
+    sends = recover(stack, "an ask answered 500", *stored(stack))
     assert [occurrence["accepted"] for occurrence in sends] == [PUSHES] * len(sends)
     assert accepted(stack) - len(sends) * PUSHES == doubled(stack)
     wait_until("ready", lambda: stack.call("GET", "/readyz", keys=None).status == 200)

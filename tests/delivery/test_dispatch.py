@@ -377,6 +377,7 @@ def test_a_database_that_fails_in_mid_batch_leaves_it_to_the_next_worker(
     list(fanout.plan_batches(occurrence.pk))
     with monkeypatch.context() as broken_database:
         broken_database.setattr(outcomes, "record_outcomes", _down)
+        broken_database.setattr(answers, "PATIENCE", 0.0)
         with pytest.raises(OperationalError):
             dispatch.deliver_next("bulk")
     assert Batch.objects.get().state == Batch.State.SENDING

@@ -1,5 +1,7 @@
 """Two at once: threads with connections of their own against the real database."""
 
+import threading
+import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -7,7 +9,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from crm.commands.installs import AssociateUser, RegisterToken
+from crm.commands.installs import AssociateUser, RegisterToken, recognise_install
 from crm.commands.token_health import Death, retire_tokens
 from crm.errors import Conflict
 from crm.models import DeviceToken, Event, Install, User
@@ -28,7 +30,7 @@ from delivery.providers.contract import Outcome, Verdict
 from delivery.schedule import Schedule
 from delivery.scheduling import claims
 from delivery.scheduling.division import Part, divide_batch
-from tests.at_once import at_once
+from tests.at_once import at_once, wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -104,6 +106,28 @@ def test_workers_retire_while_devices_swap_their_tokens(app, tokens):
     alive = DeviceToken.objects.filter(state="alive", install__uid__in=uids)
     owners = list(alive.values_list("install", flat=True))
     assert len(owners) == len(set(owners))  # one address for each at most
+
+
+@pytest.mark.parametrize("uid", ["I-1", "I-2", "I-3", "I-4", "I-5"])
+def test_an_install_is_found_though_its_user_changes_as_it_appears(app, uid):
+    users = [User.objects.create(app=app, uid=name) for name in ("before", "after")]
+    stored = threading.Event()
+
+    def appear():
+        with transaction.atomic():
+            install = Install.objects.create(app=app, uid=uid, user=users[0])
+            stored.set()
+            wait_until_somebody_waits()
+        with transaction.atomic():
+            Install.objects.filter(pk=install.pk).update(user=users[1])
+            time.sleep(0.1)  # for whoever was told that it exists to come back for it
+
+    def find():
+        stored.wait()
+        with transaction.atomic():
+            return recognise_install(app=app, uid=uid).user in users
+
+    assert at_once(appear, find) == [None, True]
 
 
 def test_one_token_registered_by_many_installs_at_once_has_one_owner(app):

@@ -41,7 +41,7 @@ def test_no_token_and_no_certificate_is_refused(apple):
         {"key_id": "ABCDEFGHIJ"},
         {"team_id": "ABCDEFGHIJ"},
         {"issued_at": "yesterday"},
-        {"issued_at": int(time.time()) + 1000},
+        {"issued_at": int(time.time()) + 86_400},
     ],
 )
 def test_a_wrong_claim_is_an_invalid_token(apple, changes):

@@ -12,13 +12,13 @@ from crm.models import User
 from delivery.commands.inbox import note_inbox
 from delivery.message import InAppMessage
 from delivery.models import InboxItem, Notification
+from tests.at_once import PATIENCE, wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-PATIENCE = 20.0
 
 
 @pytest.fixture
@@ -134,13 +134,3 @@ def test_of_two_events_at_once_the_first_moment_counts(item):
 def in_its_own_connection(said):
     with closing(connection):
         note_inbox(**said)
-
-
-def wait_until_somebody_waits():
-    ends_at = timezone.now() + timedelta(seconds=PATIENCE)
-    with connection.cursor() as cursor:
-        while timezone.now() < ends_at:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-    pytest.fail("the second event did not wait for the first")
