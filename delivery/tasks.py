@@ -37,14 +37,17 @@ def fan_out(occurrence_id: int, lane: str) -> None:
     """Slice an occurrence into batches, and ring as they are stored.
 
     Safe to run twice: planning goes on from the stored cursor. What takes long goes on there, too,
-    behind what has been rung for meanwhile.
+    behind what has been rung for meanwhile. An urgent push is sent by whoever planned it: a second
+    message would wait for a second worker to be free.
     """
-    began_at = monotonic()
+    began_at, sends = monotonic(), lane == Lane.URGENT
     for batches in fanout.plan_batches(occurrence_id):
-        ring_for_batches(lane, batches)
+        ring_for_batches(lane, batches - sends)
         if monotonic() - began_at >= PLAN_FOR and fanout.put_off(occurrence_id):
             doorbell.ring(fan_out, (occurrence_id, lane), lane=Lane(lane).queue)
-            return
+            break
+    if sends:
+        deliver(Lane.URGENT.queue)
 
 
 @shared_task(name="deliver")

@@ -144,6 +144,18 @@ def test_planning_rings_for_its_batches(queues, phones, sends):
     assert occurrence.state == Occurrence.State.SENDING
 
 
+def test_an_urgent_push_is_sent_by_whoever_planned_it(queues, phones, sends, memory):
+    memory()
+    phones.ring("one")
+    occurrence = sends.to_everyone(lane="urgent")
+
+    tasks.fan_out(occurrence.pk, "urgent")
+
+    occurrence.refresh_from_db()
+    assert (occurrence.state, occurrence.accepted) == (Occurrence.State.FINISHED, 1)
+    assert queues()["urgent"] == 0
+
+
 def test_a_broker_that_is_away_loses_nothing(phones, sends, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     phones.ring("one")
