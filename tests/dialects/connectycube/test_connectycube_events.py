@@ -12,6 +12,7 @@ from django.utils import timezone
 from crm.commands.apps import ChangeApp, change_app
 from crm.models import User
 from delivery import dispatch
+from delivery.fanout import plan_batches
 from delivery.models import Notification, Occurrence
 from delivery.tasks import fan_out
 from gateway.connectycube.events.recipients import MOST_NAMED
@@ -409,7 +410,7 @@ def test_pausing_and_deleting_half_way_count_who_has_it(john, settings, memory):
         assert john.subscribe(f"{FCM_TOKEN}{n}", **said).status_code == 201
     [event] = bodies(john.send())
     run = Occurrence.objects.get(notification=event["id"])
-    fan_out(run.pk, "urgent")
+    list(plan_batches(run.pk))
 
     def sent(batches):
         done = [dispatch.deliver_next("urgent") for _ in range(batches)]
