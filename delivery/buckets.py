@@ -6,20 +6,15 @@ grows again from there, or from the end of the `quiet` a provider asked for. Up 
 are given out; `usual` is the time in which half of a batch's answers come.
 """
 
-import logging
 from collections.abc import Mapping
 from functools import lru_cache
-from time import monotonic
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from redis import Redis, RedisError
+from redis import Redis
 from redis.commands.core import Script
 
-log = logging.getLogger(__name__)
-
-REST = 5.0
-"""Seconds nobody asks a Redis that has just failed to answer."""
+from delivery.forbearance import Forbearing
 
 STATE = """
 local BURST = 1.5      -- seconds: a tick, and what it may be late
@@ -121,11 +116,11 @@ class Turn(NamedTuple):
 NOW = Turn()
 
 
-class Buckets:
+class Buckets(Forbearing):
     """The way to the buckets, left alone for a while once it has failed: nothing is paced then."""
 
     def __init__(self) -> None:
-        self._rests_until = 0.0
+        super().__init__(instead="pushes are not paced meanwhile")
 
     def ask(
         self, credential_id: int, *, rate: int, pushes: int, urgent: bool, horizon: float
@@ -145,30 +140,20 @@ class Buckets:
 
     def rates(self, full: Mapping[int, int]) -> Mapping[int, float]:
         """Give the present rate of those that have sent lately, from their full rates."""
-        if not full or monotonic() < self._rests_until:
-            return {}
-        try:
-            pipeline = _redis(settings.REDIS_URL).pipeline(transaction=False)
-            for credential_id, rate in full.items():
-                pipeline.eval(RATE, 1, _key(credential_id), rate)
-            said = pipeline.execute()
-        except RedisError:
-            self._fail()
-            return {}
+        said: list[Any] = [None] * len(full)
+        with self._unless_it_rests() as rests:
+            if full and not rests:
+                pipeline = _redis(settings.REDIS_URL).pipeline(transaction=False)
+                for credential_id, rate in full.items():
+                    pipeline.eval(RATE, 1, _key(credential_id), rate)
+                said = pipeline.execute()
         return {pk: float(rate) for pk, rate in zip(full, said, strict=True) if rate is not None}
 
     def _run(self, script: str, credential_id: int, *said: float) -> Any:
-        if monotonic() < self._rests_until:
-            return None
-        try:
-            return _script(settings.REDIS_URL, script)(keys=[_key(credential_id)], args=said)
-        except RedisError:
-            self._fail()
-            return None
-
-    def _fail(self) -> None:
-        self._rests_until = monotonic() + REST
-        log.warning("the broker does not answer; pushes are not paced meanwhile")
+        with self._unless_it_rests() as rests:
+            if not rests:
+                return _script(settings.REDIS_URL, script)(keys=[_key(credential_id)], args=said)
+        return None
 
 
 def _key(credential_id: int) -> str:

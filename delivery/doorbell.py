@@ -5,11 +5,8 @@ takes a tenth of that.
 """
 
 import base64
-import logging
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from time import monotonic
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 
@@ -17,14 +14,11 @@ import orjson
 from django.conf import settings
 from kombu import Connection
 from redis import ConnectionError as Disconnected
-from redis import Redis, RedisError
+from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-log = logging.getLogger(__name__)
-
-REST = 5.0
-"""Seconds nobody waits for a broker that has just failed to answer."""
+from delivery.forbearance import Forbearing
 
 PATIENCE = 1.0
 """Seconds a caller waits for the broker at most."""
@@ -43,14 +37,14 @@ class Ringing(Protocol):
         ...
 
 
-class Doorbell:
+class Doorbell(Forbearing):
     """Wakes workers, and is left alone for a while once the broker has failed.
 
     A caller waits for a silent broker for a second, and each is a web thread nobody else can have.
     """
 
     def __init__(self) -> None:
-        self._rests_until = 0.0
+        super().__init__(instead="the next tick will ring")
         self._lines = threading.local()
 
     def ring(self, task: Ringing, args: Sequence[object], *, lane: str) -> None:
@@ -74,14 +68,6 @@ class Doorbell:
             if not rests:
                 return self._tell("LLEN", lane)
         return 0
-
-    @contextmanager
-    def _unless_it_rests(self) -> Iterator[bool]:
-        try:
-            yield monotonic() < self._rests_until
-        except RedisError:
-            self._rests_until = monotonic() + REST
-            log.warning("the broker does not answer; the next tick will ring")
 
     def _tell(self, *command: str | bytes) -> int:
         """Give the answer to a command; a connection the broker has closed meanwhile is renewed."""

@@ -1,0 +1,30 @@
+"""A broker that has just failed is left alone for a while: whoever asks it waits for seconds."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from redis import RedisError
+
+log = logging.getLogger(__name__)
+
+REST = 5.0
+"""Seconds nobody asks a broker that has just failed to answer."""
+
+
+class Forbearing:
+    """Asks the broker, and goes without where it does not answer, as `instead` says."""
+
+    def __init__(self, *, instead: str) -> None:
+        self._rests_until = 0.0
+        self._instead = instead
+
+    @contextmanager
+    def _unless_it_rests(self) -> Iterator[bool]:
+        """Give whether it is to be left alone; a failure within begins such a rest."""
+        try:
+            yield monotonic() < self._rests_until
+        except RedisError:
+            self._rests_until = monotonic() + REST
+            log.warning("the broker does not answer; %s", self._instead)
