@@ -12,8 +12,6 @@ from delivery.models import Batch, Occurrence, ProviderCredential
 EARLY = timedelta(seconds=1)
 """What was sent within so short a time says nothing of the rest."""
 
-UNDER_WAY = (Occurrence.State.PLANNING, Occurrence.State.SENDING)
-
 
 def expected_finishes(
     occurrences: Iterable[Occurrence], *, now: datetime
@@ -24,7 +22,7 @@ def expected_finishes(
     retry is due; what is left at its expiry ends there. Unknown is what has only begun, is still
     being planned, is paused or called off.
     """
-    running = [o for o in occurrences if o.state in UNDER_WAY]
+    running = [o for o in occurrences if o.state in Occurrence.UNDER_WAY]
     rates = {o.pk: rate for o in running if (rate := _rate_so_far(o, now=now))}
     limits = _limits(rates)
     finishes: dict[int, datetime | None] = {o.pk: None for o in running}

@@ -11,7 +11,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 from crm.errors import NotFound
 from crm.models import App, User
 from delivery.models import Notification, Occurrence, Open
-from delivery.outlook import UNDER_WAY, expected_finishes
+from delivery.outlook import expected_finishes
 
 UNREAD = ("audience", "user_meta", "reporting_meta")
 """What no report shows: megabytes, where thousands of people are named."""
@@ -93,8 +93,7 @@ COUNTERS = (
 )
 
 
-OVER = (Occurrence.State.FINISHED, Occurrence.State.CANCELLED, Occurrence.State.SKIPPED)
-BEGUN = (*UNDER_WAY, Occurrence.State.FINISHED)
+BEGUN = (*Occurrence.UNDER_WAY, Occurrence.State.FINISHED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,7 +119,7 @@ def _funnel(shares: Iterable[Share]) -> Funnel:
     return Funnel(
         **sums,
         pending=sums["targeted"] - settled,
-        finished=all(share.state in OVER for share in shares),
+        finished=all(share.state in Occurrence.OVER for share in shares),
     )
 
 
@@ -154,7 +153,7 @@ def runs(notifications: Iterable[Notification]) -> Mapping[int, Runs]:
     firings = Occurrence.objects.filter(notification__in=found).values_list("notification")
     counts = firings.annotate(
         begun=Count("pk", filter=Q(state__in=BEGUN)),
-        waiting=Count("pk", filter=~Q(state__in=OVER) & Q(held_at=None)),
+        waiting=Count("pk", filter=~Q(state__in=Occurrence.OVER) & Q(held_at=None)),
     )
     for id_, begun, waiting in counts:
         found[id_] = Runs(occurred=begun, pending=waiting > 0)
@@ -222,7 +221,9 @@ def firings(notification: Notification, *, now: datetime) -> Sequence[Firing]:
 
 def _expected(ids: Iterable[int], *, now: datetime) -> Mapping[int, datetime | None]:
     """Give when all that is under way of each should be done; None where one of it is unknown."""
-    running = list(Occurrence.objects.filter(notification__in=list(ids), state__in=UNDER_WAY))
+    running = list(
+        Occurrence.objects.filter(notification__in=list(ids), state__in=Occurrence.UNDER_WAY)
+    )
     finishes = expected_finishes(running, now=now)
     ends: dict[int, list[datetime | None]] = {}
     for occurrence in running:
@@ -265,11 +266,11 @@ def _standing_of(notification: Notification, shares: Sequence[Share], *, now: da
 def _standing(shares: Sequence[Share], *, now: datetime) -> Standing:
     states = {share.state for share in shares}
     # the zones of a local send are one sending; the runs of a series are one each
-    begun = BEGUN if any(share.zoned for share in shares) else UNDER_WAY
-    if not states.issubset(OVER):
+    begun = BEGUN if any(share.zoned for share in shares) else Occurrence.UNDER_WAY
+    if not states.issubset(Occurrence.OVER):
         # one that waits for nothing has begun, whether or not a worker has come to it
         due = any(share.state == Occurrence.State.DUE and share.due_at <= now for share in shares)
-        running = [share for share in shares if share.state in UNDER_WAY]
+        running = [share for share in shares if share.state in Occurrence.UNDER_WAY]
         if running and not due and all(share.held for share in running):
             return Standing.PAUSED
         return Standing.SENDING if due or states.intersection(begun) else Standing.SCHEDULED

@@ -9,16 +9,14 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q, Sum
 
 from delivery import pacing
-from delivery.models import Batch, Breaker, Occurrence, ProviderCredential
+from delivery.models import Batch, Breaker, Delivery, Occurrence, ProviderCredential
 from delivery.models.notification import Lane
 
 PATIENCE = timedelta(seconds=2)
-VERDICTS = ("accepted", "rejected", "unregistered", "expired", "cancelled", "uncertain")
+VERDICTS = Delivery.Verdict.values
 
 SETTLED = sum((F(name) for name in VERDICTS[1:]), start=F(VERDICTS[0]))
-NOT_CONSERVED = Q(targeted__lt=SETTLED) | (
-    Q(state__in=["finished", "cancelled"]) & ~Q(targeted=SETTLED)
-)
+NOT_CONSERVED = Q(targeted__lt=SETTLED) | (Q(state__in=Occurrence.OVER) & ~Q(targeted=SETTLED))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,11 +82,10 @@ def paces() -> Mapping[ProviderCredential, float]:
 
 def occurrence_sums() -> Mapping[str, Any]:
     """Give totals over all firings: verdicts, targeted, unfinished ones and broken sums."""
-    over = Q(state__in=["finished", "cancelled", "skipped"])
     counted = ("targeted", *VERDICTS, "replayed")
     return Occurrence.objects.aggregate(
         # the checks first: a sum takes the name of its column from those after it
-        unfinished=Count("pk", filter=~over),
+        unfinished=Count("pk", filter=~Q(state__in=Occurrence.OVER)),
         not_conserved=Count("pk", filter=NOT_CONSERVED),
         **{name: Sum(name, default=0) for name in counted},
     )

@@ -15,7 +15,7 @@ from crm import clock
 from crm.errors import Conflict, Invalid, NotFound
 from crm.models import App
 from delivery.commands.send import SendNotification, asked, refuse_unfit, ring_once_safe
-from delivery.commands.stop import UNDER_WAY, call_off_rest, hold, let_go
+from delivery.commands.stop import call_off_rest, hold, let_go
 from delivery.firings import firings_of, unsaved
 from delivery.message import Message, RawMessage
 from delivery.models import Notification, Occurrence
@@ -114,7 +114,7 @@ def revise_notification(revision: Revision) -> Notification:
     _refuse_local(notification, revision)
     now = clock.now()  # later than whatever the lock waited for
     # a planner that would take one just now waits for this transaction, and finds another
-    unfinished = notification.occurrences.filter(state__in=[State.DUE, *UNDER_WAY])
+    unfinished = notification.occurrences.filter(state__in=[State.DUE, *Occurrence.UNDER_WAY])
     runs = list(unfinished.select_for_update().order_by("pk"))
     moves = _moves(notification, revision, runs)
     if revision.message is not None:
@@ -168,7 +168,7 @@ def _moves(notification: Notification, revision: Revision, runs: Sequence[Occurr
 
 def _keep_words(notification: Notification, runs: Sequence[Occurrence]) -> None:
     # a push asked again says what it said before, under the same push id
-    begun = [run.pk for run in runs if run.state in UNDER_WAY]
+    begun = [run.pk for run in runs if run.state in Occurrence.UNDER_WAY]
     still = notification.occurrences.filter(pk__in=begun, message__isnull=True)
     still.update(message=notification.message)
 

@@ -13,8 +13,6 @@ from delivery.models.notification import Lane
 
 State = Occurrence.State
 
-UNDER_WAY = (State.PLANNING, State.SENDING)
-
 
 def hold(notification: Notification, *, now: datetime) -> bool:
     """Hold up what is under way; False where nothing is. Its pushes expire as they would have."""
@@ -53,13 +51,13 @@ def call_off_rest(notification: Notification, *, now: datetime) -> bool:
 
 
 def _under_way(notification: Notification) -> QuerySet[Occurrence]:
-    return notification.occurrences.filter(state__in=UNDER_WAY, called_off_at=None)
+    return notification.occurrences.filter(state__in=Occurrence.UNDER_WAY, called_off_at=None)
 
 
 def _waiting(notification: Notification) -> QuerySet[Batch]:
     return Batch.objects.filter(
         occurrence__notification=notification,
-        occurrence__state__in=UNDER_WAY,
+        occurrence__state__in=Occurrence.UNDER_WAY,
         state=Batch.State.WAITING,
     )
 

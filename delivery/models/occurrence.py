@@ -61,6 +61,9 @@ class Occurrence(models.Model):
         CANCELLED = "cancelled"
         SKIPPED = "skipped"  # whoever should have fired it came too late
 
+    UNDER_WAY = (State.PLANNING, State.SENDING)
+    OVER = (State.FINISHED, State.CANCELLED, State.SKIPPED)
+
     notification = models.ForeignKey(Notification, models.CASCADE, related_name="occurrences")
     due_at = models.DateTimeField()
     zone = models.CharField(max_length=64, default="", db_default="")
