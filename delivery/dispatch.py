@@ -124,10 +124,14 @@ def _send(batch: Batch, left: Sequence[Addressee], leave: Leave) -> None:
     _end(batch, gone, Delivery.Verdict.UNREGISTERED, reason="retired since it was planned")
     living = [a for a in left if a.state == DeviceToken.State.ALIVE] if gone else left
     # found out since by another push; who is only tried here is not known to be of either
-    moved = [a for a in living if a.environment != batch.environment and a.environment_known]
-    here = [a for a in living if a not in moved] if moved else living
+    moved = {
+        a.token_id: a.environment
+        for a in living
+        if a.environment != batch.environment and a.environment_known
+    }
+    here = [a for a in living if a.token_id not in moved] if moved else living
     now, later = _chosen(here, leave)
-    parts = leftovers.moved_parts(batch, {a.token_id: a.environment for a in moved})
+    parts = leftovers.moved_parts(batch, moved)
     if now:
         parts += _push(batch, now, leave, later=later)
     else:
@@ -186,7 +190,7 @@ def _ask(
     except Exception as fault:
         log.exception("batch %d: its provider broke its promise", batch.pk)
         reason = _told(fault)
-    answers.give_up([t.token_id for t in targets], reason=reason)
+    answers.give_up(_ids(left), reason=reason)
     answers.settle()
     return answers
 
