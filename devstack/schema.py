@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg
 
-Forms = Mapping[str, str]
-"""Digests of migrations by `app.name`."""
+Mark = Mapping[str, Any]
+"""A database by a digest, what was applied to it, and how each migration looked then."""
 
 
 def schema_mark(root: Path, database_url: str) -> dict[str, Any] | None:
@@ -24,17 +24,15 @@ def schema_mark(root: Path, database_url: str) -> dict[str, Any] | None:
     return {"database": where, "applied": applied, "lock": lock, "forms": _forms(root)}
 
 
-def rewritten(root: Path, database_url: str, known: Mapping[str, Any] | None) -> list[str]:
-    """Return migrations this database was made by in another form than they have now.
+def rewritten(then: Mark | None, now: Mark | None) -> list[str]:
+    """Return migrations a database was made by in another form than they have now.
 
     Until the first release they are rewritten in place, and nothing applies one a second time.
     """
-    if not known:
+    if not then or not now or then["database"] != now["database"]:
         return []
-    applied, now = _applied(database_url), _forms(root)
-    then: Forms = known["forms"]
-    same_database = known["database"] == hashlib.sha256(database_url.encode()).hexdigest()
-    return [m for m in applied if same_database and m in then and then[m] != now.get(m)]
+    known, forms = then["forms"], now["forms"]
+    return [m for m in now["applied"] if m in known and known[m] != forms.get(m)]
 
 
 def _applied(database_url: str) -> list[str]:

@@ -140,10 +140,10 @@ class Stack:
 
     def _migrate(self, children: Children, database_url: str) -> None:
         """Bring the schema up to date, or skip a second of Django where it surely is."""
-        known = read_json(self._place.schema)
-        if known and known == schema_mark(ROOT, database_url):
+        known, mark = read_json(self._place.schema), schema_mark(ROOT, database_url)
+        if known and known == mark:
             return
-        if changed := rewritten(ROOT, database_url, known):
+        if changed := rewritten(known, mark):
             raise StackError(
                 f"this data was made by another form of {', '.join(changed)}; "
                 "`make reset` drops it, or go back to the checkout that made it"

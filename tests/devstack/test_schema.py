@@ -26,11 +26,11 @@ def database(services, base):
 
 def test_a_migration_rewritten_since_it_was_applied_is_named(checkout, database):
     known = schema_mark(checkout, database)
-    assert rewritten(checkout, database, known) == []
+    assert rewritten(known, schema_mark(checkout, database)) == []
 
     (checkout / "crm" / "migrations" / "0001_initial.py").write_text("second form")
     assert schema_mark(checkout, database) != known
-    assert rewritten(checkout, database, known) == ["crm.0001_initial"]
+    assert rewritten(known, schema_mark(checkout, database)) == ["crm.0001_initial"]
 
 
 def test_a_new_migration_is_nothing_to_complain_of(checkout, database):
@@ -38,18 +38,18 @@ def test_a_new_migration_is_nothing_to_complain_of(checkout, database):
     (checkout / "crm" / "migrations" / "0002_more.py").write_text("new")
 
     assert schema_mark(checkout, database) != known
-    assert rewritten(checkout, database, known) == []
+    assert rewritten(known, schema_mark(checkout, database)) == []
 
 
 def test_what_was_known_of_another_database_says_nothing_of_this_one(checkout, database):
     known = {**schema_mark(checkout, database), "database": "another"}
     (checkout / "crm" / "migrations" / "0001_initial.py").write_text("second form")
 
-    assert rewritten(checkout, database, known) == []
+    assert rewritten(known, schema_mark(checkout, database)) == []
 
 
 def test_a_database_without_history_has_no_mark(checkout, services, base):
     url = services(base).start().environment()["DATABASE_URL"]
 
     assert schema_mark(checkout, url) is None
-    assert rewritten(checkout, url, {}) == []
+    assert rewritten({}, schema_mark(checkout, url)) == []
