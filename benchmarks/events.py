@@ -10,13 +10,12 @@ import uuid
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from benchmarks.attempt import attempt
 from benchmarks.figures import Report, at_least, say, summarise
 from benchmarks.herd import post
 from benchmarks.plan import Plan
-from benchmarks.sink import Missing
 from benchmarks.stage import OURS, PEER, WARM, Stage, Turn
 from benchmarks.turns import WrongResult
-from devstack.errors import StackError
 
 USUAL = {1: 2000, 50: 5000, 500: 5000}
 """Posts of a turn, by connections."""
@@ -58,7 +57,7 @@ def measure(names: Sequence[str], plan: Plan, report: Report) -> None:
     if RATIO in names:
         wanted |= dict.fromkeys([(OURS, USERS), (PEER, USERS)])
     turns: Turns = {key: [] for key in wanted}
-    try:
+    with attempt("events", names, report):
         with Stage.set(OURS, PEER, careless=True) as stage:
             phones = Phones(stage, max(plan.pushes(n) for n in USUAL.values()))
             for number in range(1, plan.rounds + 1):
@@ -67,11 +66,6 @@ def measure(names: Sequence[str], plan: Plan, report: Report) -> None:
                     name = f"{program.partition('.')[0]} c{connections}"
                     say(f"round {number}/{plan.rounds}  {name:<24} {taken[-1]}")
             phones.check()
-    except (Missing, StackError) as why:
-        report.skip(names, str(why))
-    except WrongResult as why:
-        report.fail("events", str(why))
-    else:
         for name in names:
             _add(name, turns, plan, report)
 

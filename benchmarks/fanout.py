@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
+from benchmarks.attempt import attempt
 from benchmarks.figures import Bar, Report, at_least, at_most, say, summarise
 from benchmarks.gateway import Gateway
 from benchmarks.plan import Plan
-from benchmarks.sink import Missing, Sink, between, running
+from benchmarks.sink import Sink, between, running
 from benchmarks.turns import WrongResult
-from devstack.errors import StackError
 
 LARGE, SMALL = 1_000_000, 50_000
 LATE = ("-d", "50")
@@ -77,15 +77,10 @@ class Audience(NamedTuple):
 def measure(names: Sequence[str], plan: Plan, report: Report) -> None:
     """Measure these figures into the report."""
     large, small = plan.pushes(LARGE), plan.pushes(SMALL)
-    try:
+    with attempt("fanout", names, report):
         with _stage(small) as stage:
             crowd = Audience(stage.gateway.new_app(stage.sink, tokens=large), stage.sink, large)
             found = _rounds(stage, crowd, rounds=plan.rounds)
-    except (Missing, StackError) as why:
-        report.skip(names, str(why))
-    except WrongResult as why:
-        report.fail("fanout", str(why))
-    else:
         for name in names:
             unit, bar = FIGURES[name]
             values = [one[name] for one in found]

@@ -7,13 +7,12 @@ Postgres' own, indexes and all, before and after.
 from collections.abc import Mapping, Sequence
 from typing import LiteralString
 
+from benchmarks.attempt import attempt
 from benchmarks.fanout import Audience, send
 from benchmarks.figures import Report, say, summarise
 from benchmarks.gateway import Gateway
 from benchmarks.plan import Plan
-from benchmarks.sink import Missing, Sink, running
-from benchmarks.turns import WrongResult
-from devstack.errors import StackError
+from benchmarks.sink import Sink, running
 
 DEVICES = 200_000
 
@@ -46,14 +45,9 @@ WAL = "SELECT pg_current_wal_insert_lsn() - '0/0'"
 def measure(names: Sequence[str], plan: Plan, report: Report) -> None:
     """Measure these figures into the report."""
     devices = plan.pushes(DEVICES)
-    try:
+    with attempt("footprint", names, report):
         with running() as sink, Gateway.running() as gateway:
             found = _rounds(gateway, sink, devices=devices, rounds=plan.rounds)
-    except (Missing, StackError) as why:
-        report.skip(names, str(why))
-    except WrongResult as why:
-        report.fail("footprint", str(why))
-    else:
         for name in names:
             values = [one[name] for one in found]
             report.add(summarise(name, values, unit=UNITS[name], n=devices))

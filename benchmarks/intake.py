@@ -9,13 +9,12 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from benchmarks.attempt import attempt
 from benchmarks.figures import Bar, Report, at_least, at_most, say, summarise
 from benchmarks.herd import post
 from benchmarks.plan import Plan
-from benchmarks.sink import Missing
 from benchmarks.stage import OURS, PEER, Stage, Turn
 from benchmarks.turns import WrongResult
-from devstack.errors import StackError
 
 CONNECTIONS = 16
 PEOPLE = 10_000
@@ -67,7 +66,7 @@ def measure(names: Sequence[str], plan: Plan, report: Report) -> None:
     if RATIO in names:
         kinds |= dict.fromkeys([ONE, PLAIN])
     turns: Turns = {kind: [] for kind in kinds}
-    try:
+    with attempt("intake", names, report):
         with Stage.set(*{kind.program for kind in kinds}, careless=False) as stage:
             backend = Backend(stage)
             for number in range(1, plan.rounds + 1):
@@ -75,11 +74,6 @@ def measure(names: Sequence[str], plan: Plan, report: Report) -> None:
                     taken.append(backend.turn(kind, _calls(kind, plan)))
                     name = f"{kind.program.partition('.')[0]}, {kind.users} a call"
                     say(f"round {number}/{plan.rounds}  {name:<22} {taken[-1]}")
-    except (Missing, StackError) as why:
-        report.skip(names, str(why))
-    except WrongResult as why:
-        report.fail("intake", str(why))
-    else:
         for name in names:
             _add(name, turns, plan, report)
 

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.attempt import attempt
 from benchmarks.fanout import DEADLINE, LARGE
 from benchmarks.figures import Bar, Report, at_most, say, summarise
 from benchmarks.gateway import Gateway
 from benchmarks.plan import Plan
-from benchmarks.sink import Arrivals, Missing, running
+from benchmarks.sink import Arrivals, running
 from benchmarks.turns import WrongResult
-from devstack.errors import StackError
 
 IDLE, DUE = 300, 100
 PAUSE = 0.03
@@ -58,14 +58,9 @@ NAMES = [*FIGURES]
 
 def measure(names: Sequence[str], plan: Plan, report: Report) -> None:
     """Measure these figures into the report."""
-    try:
+    with attempt("latency", names, report):
         with _stage(plan.pushes(LARGE)) as stage:
             found = [stage.round(number, plan.rounds) for number in range(1, plan.rounds + 1)]
-    except (Missing, StackError) as why:
-        report.skip(names, str(why))
-    except WrongResult as why:
-        report.fail("latency", str(why))
-    else:
         for name in names:
             n, unit, bar = FIGURES[name]
             values = [one[name] for one in found]

@@ -12,12 +12,12 @@ from typing import Any
 
 import psycopg
 
+from benchmarks.attempt import attempt
 from benchmarks.crowd import settle
 from benchmarks.figures import Report, say, summarise
 from benchmarks.plan import Plan
 from benchmarks.turns import ROOT, UNWANTED, WrongResult
 from devstack import programs
-from devstack.errors import StackError
 from devstack.services import Services
 
 UNITS = {"segment.count_ms": "ms", "segment.stream_s": "s"}
@@ -30,13 +30,8 @@ DEADLINE = 900
 def measure(names: Sequence[str], plan: Plan, report: Report) -> None:
     """Measure these figures into the report."""
     people = plan.pushes(PEOPLE)
-    try:
+    with attempt("segment", names, report):
         rounds = _rounds(people, plan.rounds)
-    except StackError as why:
-        report.skip(names, str(why))
-    except WrongResult as why:
-        report.fail("segment", str(why))
-    else:
         for name in names:
             values = [found[name.partition(".")[2]] for found in rounds]
             report.add(summarise(name, values, unit=UNITS[name], n=people))
