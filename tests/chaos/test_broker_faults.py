@@ -12,6 +12,13 @@ pytestmark = pytest.mark.chaos
 FROZEN_SECONDS = 10 if LONG else 2
 
 
+def check_each_sent_once(stack, scenario, *notifications):
+    for occurrence in recover(stack, scenario, *notifications):
+        assert occurrence["accepted"] == PUSHES
+        assert occurrence["replayed"] == 0
+    assert accepted(stack) == len(notifications) * PUSHES
+
+
 @pytest.mark.parametrize("_round", range(ROUNDS))
 def test_a_broker_flushed_while_batches_wait_costs_seconds(stack, _round):
     notification = in_mid_broadcast(stack)
@@ -33,10 +40,7 @@ def test_a_broker_that_comes_back_empty_loses_nothing(stack, _round):
     stack.restart_engine("valkey")
     meanwhile = stack.broadcast()
 
-    for occurrence in recover(stack, "broker restarted, empty", notification, meanwhile):
-        assert occurrence["accepted"] == PUSHES
-        assert occurrence["replayed"] == 0
-    assert accepted(stack) == 2 * PUSHES
+    check_each_sent_once(stack, "broker restarted, empty", notification, meanwhile)
 
 
 def test_what_is_asked_while_the_broker_hangs_is_stored_and_sent(stack):
@@ -46,10 +50,7 @@ def test_what_is_asked_while_the_broker_hangs_is_stored_and_sent(stack):
         meanwhile = stack.broadcast()
         time.sleep(FROZEN_SECONDS)
 
-    for occurrence in recover(stack, "broker frozen", notification, meanwhile):
-        assert occurrence["accepted"] == PUSHES
-        assert occurrence["replayed"] == 0
-    assert accepted(stack) == 2 * PUSHES
+    check_each_sent_once(stack, "broker frozen", notification, meanwhile)
 
 
 def test_a_broker_that_hangs_up_on_everybody_loses_nothing(stack):

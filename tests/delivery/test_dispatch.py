@@ -124,12 +124,13 @@ def test_a_dead_token_is_retired_unless_it_came_back_later(phones, memory, sent)
     assert token.state == DeviceToken.State.ALIVE
 
 
-def test_a_token_retired_since_planning_is_not_pushed_to(phones, memory, sends):
+@pytest.mark.parametrize("state", ["dead", "quarantined"])
+def test_a_token_retired_since_planning_is_not_pushed_to(phones, memory, sends, state):
     token = phones.ring("one")
     provider = memory()
     occurrence = sends.to_everyone()
     list(fanout.plan_batches(occurrence.pk))
-    DeviceToken.objects.update(state="dead")
+    DeviceToken.objects.update(state=state)
 
     again(occurrence)
 
@@ -540,19 +541,6 @@ def test_each_waits_as_long_as_it_was_asked_to_and_no_longer(phones, memory, sen
     again(occurrence)
     assert (occurrence.accepted, occurrence.expired, occurrence.pending) == (3, 1, 0)
     assert Delivery.objects.count() == 4
-
-
-def test_a_token_in_quarantine_is_not_pushed_to(phones, memory, sends):
-    token = phones.ring("one")
-    provider = memory()
-    occurrence = sends.to_everyone()
-    list(fanout.plan_batches(occurrence.pk))
-    DeviceToken.objects.update(state="quarantined")
-
-    again(occurrence)
-
-    assert not provider.sent
-    assert verdicts() == {token.pk: "unregistered"}
 
 
 def test_a_death_that_is_no_proof_puts_the_token_into_quarantine(phones, memory, sent):

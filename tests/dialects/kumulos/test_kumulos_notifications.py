@@ -104,13 +104,20 @@ def test_counts_follow_a_send_to_its_end(backend, phones, memory, device, event)
     assert {ios.install.uid, android.install.uid} == {"a", "b"}
 
 
-def test_a_send_under_way_says_when_it_should_be_done(backend, phones, settings, memory):
+@pytest.fixture
+def half_way(backend, phones, settings, memory):
+    """Give the id of a broadcast to six phones that two of them have."""
     settings.BATCH_SIZE = 2
     memory()
     phones.many(6)
     number = backend.send(broadcast=True).json()["id"]
     begin(number)
     assert dispatch.deliver_next("bulk")
+    return number
+
+
+def test_a_send_under_way_says_when_it_should_be_done(backend, half_way):
+    number = half_way
     shown = read(backend, number)
     assert shown["expectedFinishAt"] is None, "it has only begun"
 
@@ -373,13 +380,8 @@ def test_what_is_cancelled_reaches_nobody(backend, later, phones):
     no(backend.ask("DELETE", f"/notifications/{number}"), 422)
 
 
-def test_what_is_cancelled_half_way_tells_how_many_have_it(backend, phones, settings, memory):
-    settings.BATCH_SIZE = 2
-    memory()
-    phones.many(6)
-    number = backend.send(broadcast=True).json()["id"]
-    begin(number)
-    assert dispatch.deliver_next("bulk")
+def test_what_is_cancelled_half_way_tells_how_many_have_it(backend, half_way):
+    number = half_way
     assert backend.ask("DELETE", f"/notifications/{number}").status_code == 204
     while dispatch.deliver_next("bulk"):
         pass
@@ -391,15 +393,8 @@ def test_what_is_cancelled_half_way_tells_how_many_have_it(backend, phones, sett
     assert told == {"targeted": 6, "accepted": 2, "cancelled": 4, "pending": 0}
 
 
-def test_what_operators_pause_half_way_tells_so_and_how_many_have_it(
-    app, backend, phones, settings, memory
-):
-    settings.BATCH_SIZE = 2
-    memory()
-    phones.many(6)
-    number = backend.send(broadcast=True).json()["id"]
-    begin(number)
-    assert dispatch.deliver_next("bulk")
+def test_what_operators_pause_half_way_tells_so_and_how_many_have_it(app, backend, half_way):
+    number = half_way
     pause_sending(app=app, notification_id=number)
     deliver()
     shown = read(backend, number)
