@@ -35,19 +35,19 @@ def _kept_out(judged: Check) -> Finding:
     if included.holds is False:
         return Finding(
             reason=Reason.NOT_IN_AUDIENCE,
-            said=f"It is not in the audience: it is not so that it {_said(included.broken)}.",
+            said=f"It is not in the audience. What is missing: {_said(included.broken)}.",
             evidence={"broken": [_told(check) for check in included.broken]},
         )
     broken = [check for part in spared for check in part.broken]
     return Finding(
         reason=Reason.EXCLUDED,
-        said=f"It was taken out of the audience: it is not so that it {_said(broken)}.",
+        said=f"It was taken out of the audience. What does not hold: {_said(broken)}.",
         evidence={"broken": [_told(check) for check in broken]},
     )
 
 
 def _said(broken: Iterable[Check]) -> str:
-    return ", or ".join(check.said for check in broken)
+    return "; or: ".join(check.said for check in broken)
 
 
 def _told(check: Check) -> dict[str, Any]:
