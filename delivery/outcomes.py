@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 
 from crm import clock
 from crm.commands.token_health import Death, retire_tokens
+from delivery import metrics
 from delivery.arrays import numbers, texts
 from delivery.models import Delivery, Occurrence
 from delivery.providers.contract import Outcome, Verdict
@@ -74,6 +75,9 @@ def record_outcomes(
     with transaction.atomic():
         record_endings(occurrence, endings, installs=installs)
         retire_tokens(deaths)
+    proven = sum(death.proven for death in deaths)
+    metrics.RETIRED.labels("dead").inc(proven)
+    metrics.RETIRED.labels("quarantined").inc(len(deaths) - proven)
 
 
 def record_endings(

@@ -1,0 +1,56 @@
+"""Totals that need no adding up, and what asked for a notification; docs/operations.md, Metrics."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False  # an index made beside a running gateway
+
+    dependencies = [("delivery", "0002_ledger")]
+
+    operations = [
+        migrations.CreateModel(
+            name="Tally",
+            fields=[
+                ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("occurrences", models.BigIntegerField(db_default=0, default=0)),
+                ("targeted", models.BigIntegerField(db_default=0, default=0)),
+                ("accepted", models.BigIntegerField(db_default=0, default=0)),
+                ("rejected", models.BigIntegerField(db_default=0, default=0)),
+                ("unregistered", models.BigIntegerField(db_default=0, default=0)),
+                ("expired", models.BigIntegerField(db_default=0, default=0)),
+                ("cancelled", models.BigIntegerField(db_default=0, default=0)),
+                ("uncertain", models.BigIntegerField(db_default=0, default=0)),
+                ("replayed", models.BigIntegerField(db_default=0, default=0)),
+            ],
+            options={"verbose_name_plural": "tallies"},
+        ),
+        migrations.AddConstraint(
+            model_name="tally",
+            constraint=models.CheckConstraint(condition=models.Q(("id", 1)), name="tally_is_one_row"),
+        ),
+        migrations.AddField(
+            model_name="notification",
+            name="request_id",
+            field=models.CharField(max_length=64, null=True),
+        ),
+        migrations.AddField(
+            model_name="notification",
+            name="trace_parent",
+            field=models.CharField(max_length=64, null=True),
+        ),
+        migrations.AddField(
+            model_name="occurrence",
+            name="tallied",
+            field=models.BooleanField(db_default=False, default=False),
+        ),
+        AddIndexConcurrently(
+            model_name="occurrence",
+            index=models.Index(
+                condition=models.Q(("state", "finished"), ("tallied", False)),
+                fields=["id"],
+                name="occurrence_untallied",
+            ),
+        ),
+    ]
