@@ -10,10 +10,12 @@ from celery import shared_task
 
 from crm import clock
 from crm.commands.accounts import forget_guests
+from crm.commands.count_tokens import count_tokens
 from crm.commands.sessions import forget_expired_sessions
 from crm.commands.token_health import forget_retired_tokens
 from delivery import dispatch, fanout, firings, ledger, tally
 from delivery.doorbell import Doorbell
+from delivery.health import health
 from delivery.models.notification import Lane
 from delivery.scheduling import claims
 
@@ -61,6 +63,7 @@ def deliver(queue: str) -> None:
         if monotonic() - began_at >= TURN or _urgent_waits(behind=queue):
             doorbell.ring(deliver, (queue,), lane=queue)
             return
+    health.write()
 
 
 def _urgent_waits(*, behind: str) -> bool:
@@ -89,8 +92,9 @@ def welcome_zones() -> None:
 
 @shared_task(name="add_up")
 def add_up() -> None:
-    """Add what has finished to the totals that metrics show."""
+    """Add what has finished, and who opened what, to the totals that metrics and pages show."""
     tally.add_finished()
+    tally.add_opens()
 
 
 @shared_task(name="upkeep")
@@ -102,6 +106,7 @@ def upkeep() -> None:
     forget_expired_sessions(now=now)
     forget_guests(now=now)
     forget_retired_tokens(now=now)
+    count_tokens(now=now)
 
 
 def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:

@@ -9,6 +9,7 @@ from crm.models.install import Install
 from crm.models.membership import Membership
 from crm.models.segment import Segment
 from crm.models.session import Session, UsedNonce
+from crm.models.token_count import TokenCount
 from crm.models.user import User
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Membership",
     "Segment",
     "Session",
+    "TokenCount",
     "UsedNonce",
     "User",
 ]
