@@ -90,6 +90,8 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+# how long an answer is kept for whoever asks again under the same idempotency key
+IDEMPOTENCY_RETENTION = env.seconds("GATEWAY_IDEMPOTENCY_RETENTION", 86400, at_least=60)
 KEY_CACHE = env.seconds("GATEWAY_KEY_CACHE", 5, at_least=0)  # a revoked key works so long
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],

@@ -18,6 +18,7 @@ from gateway.rest.viewset import WireViewSet
 class CubeViewSet(WireViewSet):
     """A resource that says no as ConnectyCube does, and tells until when a token lives."""
 
+    key_field = "idempotency_key"
     session: Session | None = None
     """Whose token opened the request, or was opened by it; every answer tells of its expiry."""
 
@@ -62,6 +63,11 @@ class ApplicationViewSet(CubeViewSet):
     def app(self) -> App:
         """The tenant of the session, or of the key where that opened the request."""
         return self.session.app if self.session else super().app
+
+    @property
+    def door(self) -> str:
+        """A user's own, whichever of their sessions it is; else the application's."""
+        return f"user {self.user.pk}" if self.user else "application"
 
     @property
     def user(self) -> User | None:

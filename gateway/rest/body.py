@@ -1,5 +1,6 @@
 """Request bodies: bytes in, JSON out, or a refusal; the declared Content-Type is not asked."""
 
+import io
 import json
 import math
 from typing import Any, NoReturn, Protocol
@@ -82,6 +83,7 @@ def _chunked(request: HttpRequest) -> bytes:
     body: bytes = request.META["wsgi.input"].read(limit + 1)
     if len(body) > limit:
         raise RequestDataTooBig
+    request.META["wsgi.input"] = io.BytesIO(body)  # it may be read again, as any other body
     return body
 
 

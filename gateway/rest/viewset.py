@@ -1,6 +1,7 @@
 """The view every dialect starts from: parse, command, render, and nothing guessed in between."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser, JSONParser
@@ -38,6 +39,9 @@ class WireViewSet(ViewSet):
     renderer_classes = [JSONRenderer]
     parser_classes = [JSONParser]  # what the OpenAPI page shows; nothing is parsed by it
     content_negotiation_class = AlwaysJson
+    key_field: str
+    """The member of a body that may hold what else is in the header `Idempotency-Key`."""
+
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
     @property
@@ -45,3 +49,12 @@ class WireViewSet(ViewSet):
         """The tenant whose key opened this request."""
         assert isinstance(self.request.auth, App)
         return self.request.auth
+
+    @property
+    def door(self) -> str:
+        """Which of the tenant's callers this is, as far as they are told apart."""
+        raise NotImplementedError
+
+    def body(self) -> dict[str, Any]:
+        """Give the members of the body."""
+        raise NotImplementedError
