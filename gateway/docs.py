@@ -5,6 +5,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from gateway.rest.idempotency import HEADER
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -20,3 +22,19 @@ def page(request: HttpRequest) -> HttpResponse:
 def without_twins(endpoints: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Give the routes the schema lists: of those that also exist with `.json`, the plain ones."""
     return [endpoint for endpoint in endpoints if not endpoint[0].endswith(".json")]
+
+
+def with_conflicts(result: dict[str, Any], **_: object) -> dict[str, Any]:
+    """Give the schema with the 409 of every call that takes an idempotency key."""
+    for item in result["paths"].values():
+        for said in item.values():
+            if any(one["name"] == HEADER for one in said.get("parameters", ())):
+                said["responses"]["409"] = CONFLICT
+    return result
+
+
+CONFLICT = {
+    "description": "The first request with this idempotency key is still running.",
+    "headers": {"Retry-After": {"schema": {"type": "integer"}}},
+    "content": {"application/json": {"schema": {"type": "object", "additionalProperties": {}}}},
+}

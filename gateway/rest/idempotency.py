@@ -17,7 +17,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crm.commands.kept_answers import Answer, Call, StillRunning, answer_once
+from crm.commands.kept_answers import Answer, Call, KeyReused, StillRunning, answer_once
 from crm.models import App
 from crm.models.kept_answer import LONGEST_KEY
 from gateway.rest.body import body_bytes
@@ -64,6 +64,12 @@ class Busy(APIException):
     wait = AGAIN_IN
 
 
+class Reused(APIException):
+    """The key was used for another request before."""
+
+    status_code = 422
+
+
 class Keyed(Protocol):
     """What a view tells of its callers."""
 
@@ -100,6 +106,8 @@ def once_per_key(action: Action) -> Action:
             answer = answer_once(call, lambda: _rendered(action(view, request, *args, **kwargs)))
         except StillRunning as refusal:
             raise Busy(str(refusal)) from refusal
+        except KeyReused as refusal:
+            raise Reused(str(refusal)) from refusal
         return _response(answer)
 
     setattr(run, MARK, True)

@@ -65,7 +65,7 @@ CREATES = {
     "v1/app-installs/<anything:install_uid>/opens": Create(
         "device", "/v1/app-installs/one/opens", {"id": 1}, Event
     ),
-    "users": Create("cube", "/users", {"user": {"login": "d", "password": "petU4or!"}}, User),
+    "users": Create("cube", "/users", {"user": {"login": "dacia", "password": "petU4or!"}}, User),
     "subscriptions": Create("john", "/subscriptions", None, DeviceToken),
     "events": Create("john", "/events", None, Notification),
     "events/<number:event_id>": Create("john", "/events/{id}", {"event": {"active": 1}}, None),
@@ -206,14 +206,24 @@ def test_the_same_ask_is_done_once_and_answered_alike(asking):
 def test_an_answer_under_a_key_is_the_one_without(asking):
     with_key = asking()
     KeptAnswer.objects.all().delete()
-    asking.create.made and asking.create.made.objects.all().delete()
-    if asking.create.made is DeviceToken or asking.create.made is User:
-        pytest.skip("the account or the phone went along")
+    undo(asking)
     without = asking(key=None)
     assert without.status_code == with_key.status_code, without.content
     assert without.headers.get("Content-Type") == with_key.headers.get("Content-Type")
     if with_key.content:
         assert shape(without.json()) == shape(with_key.json())
+
+
+def undo(asking):
+    """Have it as if the first had never been, but for its number."""
+    if asking.create.made in {Channel, Segment}:
+        asking.create.made.objects.all().delete()
+    elif asking.create.made is Template:
+        Template.objects.exclude(uid="offer").delete()
+    elif asking.create.made is User:
+        User.objects.filter(login="dacia").delete()
+    elif asking.create.made is None:
+        Notification.objects.latest("pk").occurrences.update(state="done")
 
 
 def shape(value: Any) -> Any:
@@ -301,7 +311,7 @@ def test_what_is_no_key_is_refused_under_its_name(send, key):
     assert send.made() == 0
 
 
-@pytest.mark.parametrize("key", [1, True, [], {}, "", "x" * 256, "a\0b"])
+@pytest.mark.parametrize("key", [1, True, [], {}, "x" * 256, "a\tb", "é"])
 def test_what_is_no_key_in_a_body_is_refused_under_its_name(doors, send, key):
     answer = send(None, idempotencyKey=key)
     assert (answer.status_code, set(answer.json())) == (422, {"error", "idempotencyKey"})
@@ -445,7 +455,7 @@ def test_a_call_without_a_key_asks_for_nothing_more(send, monkeypatch):
 
 
 def test_an_answer_is_kept_sealed_and_the_request_as_a_mark(doors):
-    body = {"user": {"login": "d", "password": "petU4or!"}}
+    body = {"user": {"login": "dacia", "password": "petU4or!"}}
     headers = {HEADER: "k"}
     assert doors["cube"].ask("POST", "/users", body, headers=headers).status_code == 201
     kept = KeptAnswer.objects.get()

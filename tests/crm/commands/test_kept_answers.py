@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -33,7 +34,7 @@ def call(app):
 @pytest.fixture
 def make(app):
     def run() -> Answer:
-        made = Channel.objects.create(app=app)
+        made = Channel.objects.create(app=app, uuid=str(uuid4()))
         return Answer(201, str(made.pk).encode())
 
     return run
