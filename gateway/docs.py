@@ -24,17 +24,24 @@ def without_twins(endpoints: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [endpoint for endpoint in endpoints if not endpoint[0].endswith(".json")]
 
 
-def with_conflicts(result: dict[str, Any], **_: object) -> dict[str, Any]:
-    """Give the schema with the 409 of every call that takes an idempotency key."""
+def with_limits(result: dict[str, Any], **_: object) -> dict[str, Any]:
+    """Give the schema with the 429 of every call, and the 409 of those under an idempotency key."""
     for item in result["paths"].values():
         for said in item.values():
+            said["responses"].setdefault("429", TOO_MANY)
             if any(one["name"] == HEADER for one in said.get("parameters", ())):
                 said["responses"]["409"] = CONFLICT
     return result
 
 
-CONFLICT = {
-    "description": "The first request with this idempotency key is still running.",
-    "headers": {"Retry-After": {"schema": {"type": "integer"}}},
-    "content": {"application/json": {"schema": {"type": "object", "additionalProperties": {}}}},
-}
+def _later(why: str) -> dict[str, Any]:
+    anything = {"schema": {"type": "object", "additionalProperties": {}}}
+    return {
+        "description": why,
+        "headers": {"Retry-After": {"schema": {"type": "integer"}}},
+        "content": {"application/json": anything},
+    }
+
+
+CONFLICT = _later("The first request with this idempotency key is still running.")
+TOO_MANY = _later("Too many requests of this app, or too many wrong keys from this address.")

@@ -81,8 +81,8 @@ class Keyed(Protocol):
         ...
 
     @property
-    def door(self) -> str:
-        """Which way they came: whoever comes another way has keys of their own."""
+    def key_owner(self) -> str:
+        """Who of the tenant asks: everybody else has keys of their own."""
         ...
 
     def body(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def once_per_key(action: Action) -> Action:
         key = read_key(view, request)
         if key is None:
             return action(view, request, *args, **kwargs)
-        call = Call(app=view.app, door=view.door, key=key, ask=_ask(request))
+        call = Call(app=view.app, door=view.key_owner, key=key, ask=_ask(request))
         try:
             answer = answer_once(call, lambda: _rendered(action(view, request, *args, **kwargs)))
         except StillRunning as refusal:
