@@ -17,6 +17,8 @@ LONGEST = 20  # their digits
 DEEPEST = 256
 """Levels of nesting in a body; what is stored of one may have less (`gateway.rest.storable`)."""
 
+NESTING = frozenset({dict, list})
+
 DRAINED = 4  # times the largest body; whoever sends more is cut off
 BLOCK = 1 << 16
 
@@ -51,8 +53,8 @@ def refuse_depth(body: bytes, value: Any) -> None:
         level = [
             inner
             for item in level
-            for inner in (item.values() if isinstance(item, dict) else item)
-            if isinstance(inner, dict | list)
+            for inner in (item.values() if type(item) is dict else item)
+            if type(inner) in NESTING
         ]
         if not level:
             return

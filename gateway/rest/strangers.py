@@ -25,7 +25,8 @@ LARGEST = 10_000
 """Addresses that are remembered."""
 
 REFUSED = Counter(
-    "gateway_strangers_refused", "Requests answered 429 after many wrong keys from their address."
+    "gateway_http_strangers_refused",
+    "Requests answered 429 after many wrong keys from their address.",
 )
 
 

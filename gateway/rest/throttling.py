@@ -43,7 +43,7 @@ redis.call('EXPIRE', key, 60)
 return {given, given > 0 and 0 or math.ceil((1 - level) / rate * 1000)}
 """
 
-THROTTLED = Counter("gateway_requests_throttled", "Requests answered 429.", ["app", "door"])
+THROTTLED = Counter("gateway_http_throttled", "Requests answered 429.", ["app", "door"])
 
 
 class TooManyRequests(APIException):

@@ -55,12 +55,12 @@ def count(name: str, **labels: str) -> float:
 
 @pytest.mark.usefixtures("narrow")
 def test_a_backend_that_asks_too_often_is_told_to_wait(backend, app):
-    before = count("gateway_requests_throttled_total", app=str(app.pk), door="server")
+    before = count("gateway_http_throttled_total", app=str(app.pk), door="server")
     answers = [backend.send(broadcast=True) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [201, 201, 429]
     assert answers[2].json() == {"error": "Too Many Requests"}
     assert answers[2].headers["Retry-After"] == "1"
-    after = count("gateway_requests_throttled_total", app=str(app.pk), door="server")
+    after = count("gateway_http_throttled_total", app=str(app.pk), door="server")
     assert after - before == 1
 
 
@@ -158,14 +158,14 @@ def knock(client, new_app, *, secret="wrong", address=SOMEWHERE, **headers):
 
 @pytest.mark.usefixtures("few")
 def test_after_many_wrong_keys_an_address_has_to_wait(client, new_app):
-    before = count("gateway_strangers_refused_total")
+    before = count("gateway_http_strangers_refused_total")
     assert [knock(client, new_app).status_code for _ in range(3)] == [401] * 3
     with CaptureQueriesContext(connection) as asked:
         answer = knock(client, new_app)
     assert (answer.status_code, answer.json()) == (429, {"error": "Too Many Requests"})
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
     assert len(asked) == 0, "a guess costs no look-up"
-    assert count("gateway_strangers_refused_total") - before == 1
+    assert count("gateway_http_strangers_refused_total") - before == 1
     assert knock(client, new_app, address=ELSEWHERE).status_code == 401
 
 
