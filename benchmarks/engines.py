@@ -12,12 +12,11 @@ from typing import Any
 
 from benchmarks.processes import run
 from benchmarks.sink import Missing
-
 from benchmarks.turns import UNWANTED
 from devstack import programs
 from devstack.services import Services
 
-# the herd of a benchmark is the flood that limits are for; being counted is part of what is measured
+# a benchmark is the flood that limits are for; being counted is part of what is measured
 UNLIMITED = {f"GATEWAY_{door}_RATE": "1000000" for door in ("SERVER", "DEVICE", "SESSION")}
 
 
