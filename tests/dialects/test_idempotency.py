@@ -454,6 +454,17 @@ def test_a_call_without_a_key_asks_for_nothing_more(send, monkeypatch):
     assert not any("SAVEPOINT" in query["sql"] for query in asked)
 
 
+def test_a_call_with_a_key_asks_for_three_things_more(send):
+    send(None)
+    with CaptureQueriesContext(connection) as plain:
+        assert send(None).status_code == 201
+    with CaptureQueriesContext(connection) as keyed:
+        assert send().status_code == 201
+    extra = [query["sql"] for query in keyed if "SAVEPOINT" not in query["sql"]]
+    assert len(extra) - len(plain) == 3
+    assert "pg_try_advisory_xact_lock" in extra[len(plain)]
+
+
 def test_an_answer_is_kept_sealed_and_the_request_as_a_mark(doors):
     body = {"user": {"login": "dacia", "password": "petU4or!"}}
     headers = {HEADER: "k"}
