@@ -10,6 +10,7 @@ from celery import shared_task
 
 from crm import clock
 from crm.commands.accounts import forget_guests
+from crm.commands.kept_answers import forget_answers
 from crm.commands.sessions import forget_expired_sessions
 from crm.commands.token_health import forget_retired_tokens
 from delivery import dispatch, fanout, firings, ledger
@@ -96,6 +97,7 @@ def upkeep() -> None:
     forget_expired_sessions(now=now)
     forget_guests(now=now)
     forget_retired_tokens(now=now)
+    forget_answers(now=now)
 
 
 def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:
