@@ -126,7 +126,7 @@ def _in_order(topics: Iterable[str]) -> list[str]:
 def rotate_secret(webhook: Webhook, *, overlap: timedelta = OVERLAP) -> str:
     """Give a webhook another secret, in clear for the only time.
 
-    Until `overlap` is over calls are signed with both, so that a receiver may change at its leisure.
+    Until `overlap` is over calls are signed with both, so that a receiver may change meanwhile.
     """
     Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
     live = webhook.secrets.live()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+import orjson
+
 from crm.errors import Invalid
 from delivery.models.webhook import LANES, Topic
 from delivery.statement import fetch_rows
@@ -106,7 +108,7 @@ class Row(NamedTuple):
     occurrence_id: int | None
     day: date | None
     token_ids: list[int] | None
-    body: dict[str, Any] | None
+    body: str | None  # JSON
     at: datetime
 
 
@@ -195,7 +197,7 @@ def _event(place: Position, row: Row, pushes: Pushes) -> Event | None:
     """Give what is told of one place; None where the ledger has forgotten it."""
     if row.token_ids is None:
         subject = row.install_id or 0
-        body = row.body or {}
+        body = orjson.loads(row.body or "{}")
         return Event(position=place, topic=row.topic, at=row.at, subject=subject, data=body)
     push = pushes.get((row.occurrence_id or 0, place.part))
     if push is None:

@@ -193,6 +193,8 @@ def hold_back(reader: WebhookReader, subject: int, *, to: Position, wait: timede
         seq=reader.seq,
         part=reader.part,
         attempts=reader.attempts,
+        width=1,
+        narrowed_at=reader.narrowed_at or now,
         delivery=reader.delivery,
         next_attempt_at=now + wait,
     )

@@ -125,7 +125,6 @@ class _Turn:
             answer.status or answer.said,
         )
         if answer.gone:
-            _close(delivery, State.WAITING)
             readers.stop(self.webhook.pk, because="The receiver answered 410: it wants no more.")
         else:
             self._failed(batch, delivery, answer)
@@ -180,16 +179,18 @@ class _Turn:
     def _give_up(self, batch: Batch, delivery: WebhookDelivery, answer: Answer) -> None:
         """End what was tried for three days: one install's event, a replay, or the webhook."""
         reader = self.reader
-        if reader.kind == Kind.LANE:
-            _close(delivery, State.WAITING)
+        if reader.kind == Kind.REPLAY:
+            _close(delivery, State.GIVEN_UP)
+            readers.ours(reader).delete()
+        elif reader.kind == Kind.LANE or not answer.about_content:
             why = f"Nothing was taken in {reader.attempts} tries over three days; at last: "
             readers.stop(self.webhook.pk, because=why + answer_text(answer))
-            return
-        _close(delivery, State.GIVEN_UP)
-        if reader.kind == Kind.REPLAY:
-            readers.ours(reader).delete()
-        elif readers.move_on(reader, batch.end, passed=set()):
-            readers.let_go(reader)
+        elif batch.events > 1:
+            self._narrow(batch, delivery, timedelta())
+        else:
+            _close(delivery, State.GIVEN_UP)
+            if readers.move_on(reader, batch.end, passed=set()):
+                readers.let_go(reader)
 
 
 def begin(reader: WebhookReader, batch: Batch) -> WebhookDelivery:
