@@ -7,7 +7,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.db.models import Min
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -32,9 +31,11 @@ from delivery.commands.webhooks import (
     start_webhook,
     stop_webhook,
 )
-from delivery.models import Webhook, WebhookDelivery, WebhookReader, WebhookStream
+from delivery.models import Webhook, WebhookDelivery, WebhookEvent, WebhookReader
 from delivery.models.webhook import Topic
 from delivery.webhooks.events import read_position
+
+State = WebhookDelivery.State
 
 
 class WebhookForm(forms.ModelForm):
@@ -119,15 +120,12 @@ class WebhookAdmin(Desk):
 
     @display(description="progress")
     def progress(self, webhook: Webhook) -> str:
-        """How far it was told, and what is in the way."""
+        """What waits to be told, since when, and what is in the way."""
+        said = [_waiting(webhook)]
         readers = webhook.readers.all()
-        told = readers.aggregate(least=Min("seq"))["least"] or 0
-        stream = WebhookStream.objects.filter(app=webhook.app_id).first()
-        behind = max(0, (stream.last_seq if stream else 0) - told)
-        failing = readers.filter(attempts__gt=0, next_attempt_at__isnull=False)
-        said = [f"told up to number {told}", f"{behind:,} numbers of the app come after it"]
         if held := readers.filter(kind=WebhookReader.Kind.HOLD).count():
             said.append(f"{held} installs held back")
+        failing = readers.filter(attempts__gt=0, next_attempt_at__isnull=False)
         if (first := failing.order_by("next_attempt_at").first()) is not None:
             when = f"{first.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC"
             said.append(f"{failing.count()} streams wait after a failure, the next until {when}")
@@ -260,6 +258,26 @@ class WebhookAdmin(Desk):
         return HttpResponseRedirect(_page_of(webhook))
 
 
+COUNTED = 1_000
+
+
+def _waiting(webhook: Webhook) -> str:
+    """Say how much waits in all lanes; a record may be of many pushes."""
+    count, since = 0, None
+    for lane in webhook.readers.filter(kind=WebhookReader.Kind.LANE):
+        events = WebhookEvent.objects.filter(app=webhook.app_id, lane=lane.lane)
+        waits = events.filter(seq__gt=lane.seq, topic__in=webhook.topics)
+        moments = list(waits.order_by("seq").values_list("at", flat=True)[:COUNTED])
+        count += len(moments)
+        since = min([since, *moments[:1]] if since else moments[:1], default=None)
+    if since is None:
+        return "nothing waits to be told"
+    more = "or more " if count >= COUNTED else ""
+    return (
+        f"{count:,} {more}records wait to be told, the oldest since {since:%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
 def _page_of(webhook: Webhook) -> str:
     return reverse("admin:delivery_webhook_change", args=[webhook.pk])
 
@@ -296,10 +314,10 @@ class WebhookDeliveryAdmin(ReadOnlyDesk):
     @display(
         description="state",
         label={
-            "delivered": "success",
-            "waiting to be tried again": "warning",
-            "given up": "danger",
-            "sending": "info",
+            State.DELIVERED.label: "success",
+            State.WAITING.label: "warning",
+            State.GIVEN_UP.label: "danger",
+            State.SENDING.label: "info",
         },
     )
     def how(self, delivery: WebhookDelivery) -> str:
