@@ -273,9 +273,7 @@ def _waiting(webhook: Webhook) -> str:
     if since is None:
         return "nothing waits to be told"
     more = "or more " if count >= COUNTED else ""
-    return (
-        f"{count:,} {more}records wait to be told, the oldest since {since:%Y-%m-%d %H:%M:%S} UTC"
-    )
+    return f"{count:,} {more}records wait to be told, since {since:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _page_of(webhook: Webhook) -> str:

@@ -13,8 +13,8 @@ from delivery.webhooks.events import BEGINNING, Position, Stretch, read_events
 
 Kind = WebhookReader.Kind
 
-LEASE = timedelta(seconds=45)
-"""Until a vanished worker's reader is taken up by another: three calls' longest time."""
+LEASE = timedelta(seconds=30)
+"""Until a vanished worker's reader is taken up by another: twice a call's longest time."""
 
 # one that lies far ahead was leased before the database's clock was set back
 TAKE = """

@@ -401,3 +401,48 @@ def test_a_deleted_webhook_leaves_nothing_behind(hook, phones, happenings):
     Webhook.objects.filter(pk=made.webhook.pk).delete()
     tell()
     assert not WebhookReader.objects.exists()
+
+
+def test_what_takes_nothing_shows_in_the_metrics(hook, receiver, phones, happenings, client):
+    phones.ring("one")
+    made = hook(["push.outcome"])
+    receiver.answer = lambda _: Reply(status=503)
+    happenings.broadcast()
+    tell()
+
+    metrics = client.get("/metrics").content.decode()
+    assert "gateway_webhooks_failing 1.0" in metrics
+    assert "gateway_webhooks_stopped 0.0" in metrics
+    hurry(made.webhook)
+    metrics = client.get("/metrics").content.decode()
+    [age] = [line for line in metrics.splitlines() if line.startswith("gateway_webhooks_oldest")]
+    assert float(age.split()[1]) >= 0.9
+
+
+def test_a_tick_rings_for_what_is_to_be_told_and_a_task_takes_no_time(
+    hook, receiver, phones, happenings, settings, monkeypatch
+):
+    from redis import Redis
+
+    from delivery import tasks
+    from delivery.doorbell import Doorbell
+
+    monkeypatch.setattr(tasks, "doorbell", Doorbell())
+    woken = []
+    monkeypatch.setattr(tasks.teller, "wake", lambda: woken.append(1))
+    phones.ring("one")
+    hook(["push.outcome"])
+    with Redis.from_url(settings.REDIS_URL) as broker:
+        broker.flushdb()
+        tell()
+        tasks.tick()
+        assert broker.llen("bulk") == 0  # nothing to tell
+        happenings.broadcast()
+        broker.flushdb()
+        tasks.tick()
+        assert broker.llen("bulk") == 1
+        broker.flushdb()
+    tasks.tell_webhooks()
+    assert woken == [1]
+    tell()
+    assert not readers.work_waits(now=timezone.now())
