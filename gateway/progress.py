@@ -57,7 +57,7 @@ def stalled_for(now: datetime) -> timedelta:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Telling:
-    """How webhooks are doing: since when the longest-waiting could be told, and how many are not."""
+    """How long the longest-waiting webhook could have been told, and how many cannot be."""
 
     oldest: timedelta
     failing: int

@@ -5,9 +5,12 @@ from ipaddress import ip_network
 
 import pytest
 from django.utils import timezone
+from redis import Redis
 
 from crm.commands.apps import create_app
+from delivery import tasks
 from delivery.commands.webhooks import rotate_secret, start_webhook
+from delivery.doorbell import Doorbell
 from delivery.models import Webhook, WebhookDelivery, WebhookEvent, WebhookReader
 from delivery.models.webhook import Topic
 from delivery.outbox import listeners
@@ -419,17 +422,18 @@ def test_what_takes_nothing_shows_in_the_metrics(hook, receiver, phones, happeni
     assert float(age.split()[1]) >= 0.9
 
 
-def test_a_tick_rings_for_what_is_to_be_told_and_a_task_takes_no_time(
-    hook, receiver, phones, happenings, settings, monkeypatch
-):
-    from redis import Redis
-
-    from delivery import tasks
-    from delivery.doorbell import Doorbell
-
+@pytest.fixture
+def woken(monkeypatch):
+    """Give how often threads were woken, by a process whose doorbell has not failed yet."""
+    found = []
     monkeypatch.setattr(tasks, "doorbell", Doorbell())
-    woken = []
-    monkeypatch.setattr(tasks.teller, "wake", lambda: woken.append(1))
+    monkeypatch.setattr(tasks.teller, "wake", lambda: found.append(1))
+    return found
+
+
+def test_a_tick_rings_for_what_is_to_be_told_and_a_task_takes_no_time(
+    hook, phones, happenings, settings, woken
+):
     phones.ring("one")
     hook(["push.outcome"])
     with Redis.from_url(settings.REDIS_URL) as broker:
