@@ -14,7 +14,7 @@ from devstack.place import ROOT
 from tests.delivery.webhooks.receiver import Receiver
 from tests.journeys.stack import Stack, wait_until
 
-PHONES = 5_000
+PHONES = 1_500
 
 MAKE = """
 import json, sys
