@@ -180,6 +180,9 @@ URGENT_AUDIENCE = env.number("GATEWAY_URGENT_AUDIENCE", 100)
 LEDGER_RETENTION = env.seconds("GATEWAY_LEDGER_RETENTION", 90 * 86400, at_least=86400)
 TOKEN_RETENTION = env.seconds("GATEWAY_TOKEN_RETENTION", 30 * 86400, at_least=86400)
 PROVIDER_TRANSPORT = env.choice("GATEWAY_PROVIDER_TRANSPORT", "wire", ["wire", "library"])
+# networks webhooks may lead to besides the public internet, in the clear too
+WEBHOOK_ALLOW = env.networks("GATEWAY_WEBHOOK_ALLOW")
+WEBHOOK_RETENTION = env.seconds("GATEWAY_WEBHOOK_RETENTION", 30 * 86400, at_least=3600)
 
 # -- logs
 LOGGING_CONFIG = "gateway.telemetry.configure_logging"
