@@ -4,7 +4,7 @@ import base64
 import hashlib
 from functools import lru_cache
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 
@@ -22,6 +22,19 @@ def seal(secret: str) -> bytes:
 def unseal(sealed: bytes | memoryview) -> str:
     """Open a sealed secret; raises `cryptography.fernet.InvalidToken` under a foreign key."""
     return _safe(tuple(settings.SEALING_KEYS)).decrypt(bytes(sealed)).decode()
+
+
+def reseal(sealed: bytes | memoryview) -> bytes | None:
+    """Give the same secret sealed with the first key; None where it is already.
+
+    Raises `cryptography.fernet.InvalidToken` under a foreign key.
+    """
+    first = _safe(tuple(settings.SEALING_KEYS[:1]))
+    try:
+        first.decrypt(bytes(sealed))
+    except InvalidToken:
+        return seal(unseal(sealed))
+    return None
 
 
 def fingerprint(secret: str) -> bytes:

@@ -8,6 +8,7 @@ from gateway import env
 # -- the process
 DEBUG = env.flag("GATEWAY_DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY", "")  # Django stops with one line where it is empty
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")  # sign-ins made under these live on
 SEALING_KEYS = env.words("GATEWAY_SEALING_KEYS") or [SECRET_KEY]
 ALLOWED_HOSTS = env.words("GATEWAY_ALLOWED_HOSTS", "*")
 CSRF_TRUSTED_ORIGINS = env.words("GATEWAY_TRUSTED_ORIGINS")
@@ -153,8 +154,16 @@ LOCAL_SKIP_AFTER = env.seconds("GATEWAY_LOCAL_SKIP_AFTER", 3600)  # the longest 
 # ConnectyCube refuses an event nobody can receive at the moment
 ACCEPT_UNREACHABLE = env.flag("GATEWAY_ACCEPT_UNREACHABLE", default=False)
 URGENT_AUDIENCE = env.number("GATEWAY_URGENT_AUDIENCE", 100)
+# -- how long things are kept (docs/deploying.md, "What is kept for how long")
 LEDGER_RETENTION = env.seconds("GATEWAY_LEDGER_RETENTION", 90 * 86400, at_least=86400)
 TOKEN_RETENTION = env.seconds("GATEWAY_TOKEN_RETENTION", 30 * 86400, at_least=86400)
+EVENT_RETENTION = env.seconds("GATEWAY_EVENT_RETENTION", 90 * 86400, at_least=7 * 86400)
+NOTIFICATION_RETENTION = env.seconds(
+    "GATEWAY_NOTIFICATION_RETENTION",
+    max(365 * 86400, LEDGER_RETENTION // timedelta(seconds=1)),
+    at_least=LEDGER_RETENTION // timedelta(seconds=1),  # an outcome has its notification
+)
+
 PROVIDER_TRANSPORT = env.choice("GATEWAY_PROVIDER_TRANSPORT", "wire", ["wire", "library"])
 
 # -- logs

@@ -8,6 +8,7 @@ from delivery.models.inbox import InboxItem
 from delivery.models.notification import Notification
 from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
+from delivery.models.past import PastPushes
 from delivery.models.webhook import Webhook, WebhookEvent
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Notification",
     "Occurrence",
     "Open",
+    "PastPushes",
     "ProviderCredential",
     "Webhook",
     "WebhookEvent",
