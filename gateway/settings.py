@@ -111,13 +111,23 @@ SPECTACULAR_SETTINGS = {
         }
     },
 }
+
+# -- browsers; only pages pass this middleware (gateway.pages): no API call is ever redirected
+BEHIND_TLS_PROXY = env.flag("GATEWAY_BEHIND_TLS_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
+SECURE_SSL_REDIRECT = BEHIND_TLS_PROXY
+SECURE_HSTS_SECONDS = env.number("GATEWAY_HSTS_SECONDS", 31_536_000) if BEHIND_TLS_PROXY else 0
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https")
-    if env.flag("GATEWAY_BEHIND_TLS_PROXY", default=False)
-    else None
-)
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_PROXY_SSL_HEADER is not None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS_PROXY
+SILENCED_SYSTEM_CHECKS = [
+    # Django's middleware is there, under our names, for pages alone
+    "security.W001",  # gateway.pages.Security
+    "security.W002",  # gateway.pages.Frames
+    "security.W003",  # gateway.pages.Forms
+    # what other hosts of the domain do, and whether browsers ship it, is for its owner to say
+    "security.W005",  # SECURE_HSTS_INCLUDE_SUBDOMAINS
+    "security.W021",  # SECURE_HSTS_PRELOAD
+]
 
 # -- Celery: the doorbell (docs/adr/0002). Its settings are explained in notes kept beside each.
 CELERY_BROKER_URL = env.broker()
