@@ -57,6 +57,8 @@ class Deployed(Stack):
     def start(self) -> None:
         """Bring it up in compose's order."""
         self._lay_out()
+        compiled = [sys.executable, "-m", "compileall", "-q", self.folder]  # as the image is
+        subprocess.run(compiled, check=True)
         subprocess.run([files.DOCKER / "secrets.sh", self.secrets], check=True, capture_output=True)
         urls = self.services.start()
         (self.secrets / "redis_url").chmod(0o600)

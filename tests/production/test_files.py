@@ -52,7 +52,10 @@ def test_what_compose_names_is_there():
 
 @pytest.mark.parametrize(
     "words",
-    [["hadolint", "docker/Dockerfile"], ["shellcheck", "docker/secrets.sh", ".ci/run"]],
+    [
+        ["hadolint", "docker/Dockerfile"],
+        ["shellcheck", "docker/secrets.sh", "docker/backup.sh", "docker/restore.sh", ".ci/run"],
+    ],
     ids=["hadolint", "shellcheck"],
 )
 def test_linters_have_nothing_to_object(words):
@@ -72,7 +75,7 @@ def test_every_kubernetes_object_keeps_to_its_schema():
 
 
 def test_a_kubernetes_object_with_a_wrong_key_would_not_pass():
-    name, manifest = next(files.manifests())
+    _, manifest = next(files.manifests())
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate({**manifest, "dtaa": {}}, "1.37", strict=True)
 

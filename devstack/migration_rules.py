@@ -1,0 +1,150 @@
+"""Which migrations are safe while the gateway runs on the tables they change (CONTRIBUTING.md).
+
+Looks at the operations of every migration after the first release's. A migration that breaks a rule
+on purpose says why: `reviewed = {"RemoveField crm.app.name": "unused since 0.3.0"}` in its class.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import django
+from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.db import migrations, models
+from django.db.migrations.operations import base
+
+from devstack.place import ROOT
+
+BASELINE: Mapping[str, str] = {
+    "crm": "0001_initial",
+    "delivery": "0002_ledger",
+    "gateway": "",
+    "templates_app": "0001_initial",
+}
+"""The last migration of each app before the rules held: the tables were empty for everybody."""
+
+Problem = tuple[str, str]
+"""An operation, as `reviewed` names it, and what is wrong with it."""
+
+
+def migration_problems(root: Path) -> list[str]:
+    """Give a line for each operation that would stop or break a running gateway."""
+    return [
+        f"{path.parent.parent.name}.{path.stem}: {operation}: {wrong}"
+        for path in added_migrations(root)
+        for operation, wrong in problems_of(_migration(path))
+    ]
+
+
+def added_migrations(root: Path) -> Iterator[Path]:
+    """Give the files of the migrations the rules hold for."""
+    for path in sorted(root.glob("*/migrations/0*.py")):
+        if path.stem > BASELINE.get(path.parent.parent.name, ""):
+            yield path
+
+
+def problems_of(migration: migrations.Migration) -> Iterator[Problem]:
+    """Give what is wrong with a migration, but for what it says was reviewed."""
+    reviewed: Mapping[str, str] = getattr(migration, "reviewed", {})
+    fresh: set[str] = set()
+    for operation in _flat(migration.operations):
+        if isinstance(operation, migrations.CreateModel):
+            fresh.add(operation.name.lower())
+        name = _name(migration.app_label, operation)
+        wrong = _wrong(operation, fresh=fresh, atomic=migration.atomic)
+        if wrong and not reviewed.get(name, "").strip():
+            yield name, wrong
+    yield from _mixed(migration)
+
+
+def _mixed(migration: migrations.Migration) -> Iterator[Problem]:
+    # outside a transaction a failure half-way leaves the first half
+    concurrent = [o for o in migration.operations if isinstance(o, CONCURRENT)]
+    if not migration.atomic and concurrent and len(concurrent) != len(migration.operations):
+        yield "Migration", "concurrent indexes have a migration of their own, or half of it stays"
+
+
+CONCURRENT = (AddIndexConcurrently, RemoveIndexConcurrently)
+
+
+def _migration(path: Path) -> migrations.Migration:
+    app = path.parent.parent.name
+    module = import_module(f"{app}.migrations.{path.stem}")
+    found: migrations.Migration = module.Migration(path.stem, app)
+    return found
+
+
+def _flat(operations: list[base.Operation]) -> Iterator[base.Operation]:
+    for operation in operations:
+        if isinstance(operation, migrations.SeparateDatabaseAndState):
+            yield from _flat(operation.database_operations)
+        else:
+            yield operation
+
+
+def _name(app: str, operation: base.Operation) -> str:
+    model = getattr(operation, "model_name", None) or getattr(operation, "name", "")
+    field = getattr(operation, "name", "") if hasattr(operation, "model_name") else ""
+    words = ".".join(filter(None, (app, str(model or "").lower(), str(field or "").lower())))
+    return f"{type(operation).__name__} {words}"
+
+
+def _wrong(operation: base.Operation, *, fresh: set[str], atomic: bool) -> str | None:
+    if str(getattr(operation, "model_name", "") or "").lower() in fresh:
+        return None  # nobody uses a table made in the same migration
+    match operation:
+        case migrations.AddField():
+            return _wrong_field(operation.field)
+        case migrations.RunPython():
+            return None if not atomic else "goes in batches, outside a transaction: atomic = False"
+        case _ if isinstance(operation, CONCURRENT):
+            return None
+    return next((why for kind, why in REFUSED if isinstance(operation, kind)), None)
+
+
+def _wrong_field(field: "models.Field[Any, Any]") -> str | None:
+    if isinstance(field, models.GeneratedField):
+        return "a stored generated column rewrites the table under an exclusive lock"
+    if field.many_to_many:
+        return None
+    if not field.null and not field.has_db_default():
+        return "old code inserts rows without it: null=True, or db_default"
+    if field.unique or field.db_index:
+        return "its index is built under a lock: add it without, then AddIndexConcurrently"
+    return None
+
+
+TWICE = "two releases: code that does not use it first, this afterwards"
+
+REFUSED: tuple[tuple[type[base.Operation], str], ...] = (
+    (migrations.AddIndex, "writes wait while it is built: AddIndexConcurrently"),
+    (migrations.RemoveIndex, "readers wait for it: RemoveIndexConcurrently"),
+    (migrations.AddConstraint, "every row is checked under a lock: NOT VALID, then validate"),
+    (migrations.AlterUniqueTogether, "its index is built under a lock"),
+    (migrations.AlterField, "may rewrite the table: a new column, filled in batches"),
+    (migrations.RenameField, "old code asks for the old name: a new column"),
+    (migrations.RenameModel, "old code asks for the old table"),
+    (migrations.AlterModelTable, "old code asks for the old table"),
+    (migrations.RemoveField, TWICE),
+    (migrations.DeleteModel, TWICE),
+    (migrations.RunSQL, "nobody can tell what it locks"),
+)
+"""What is refused on a table that was there before, and what to do instead."""
+
+
+def main() -> int:
+    """Print what is wrong with the migrations of this checkout, and return an exit code."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+    os.environ.setdefault("SECRET_KEY", "no secret is looked at here")
+    django.setup()
+    problems = migration_problems(ROOT)
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
