@@ -1,4 +1,4 @@
-"""`make audit` and `make secrets`: known flaws in what we depend on, and secrets in what we keep."""
+"""`make audit`, `make secrets`: known flaws in what we depend on, secrets in what git keeps."""
 
 import json
 import os
@@ -23,7 +23,7 @@ BASELINE = ".secrets.baseline"
 UNREAD = (".lock", "package-lock.json", ".png", BASELINE)
 MADE_UP = ("tests/", "benchmarks/")
 GUESSES = ("Base64HighEntropyString", "HexHighEntropyString", "KeywordDetector")
-"""Detectors that go by the look of a text alone: whoever makes up data for tests trips them daily."""
+"""Detectors that go by the look of a text alone: made-up data trips them daily."""
 
 Finding = tuple[str, str, str]
 """A file, what it looks like, and the digest of what was found."""
@@ -119,8 +119,6 @@ def _reviewed() -> set[Finding]:
 
 
 def _write(found: Mapping[Finding, int]) -> None:
-    kept = [
-        {"file": path, "type": kind, "digest": digest} for path, kind, digest in sorted(found)
-    ]
+    kept = [{"file": path, "type": kind, "digest": digest} for path, kind, digest in sorted(found)]
     text = json.dumps({"reviewed": kept}, indent=1) + "\n"
     (ROOT / BASELINE).write_text(text, encoding="utf-8")

@@ -27,7 +27,7 @@ def schema_mark(root: Path, database_url: str) -> dict[str, Any] | None:
 def rewritten(then: Mark | None, now: Mark | None) -> list[str]:
     """Return migrations a database was made by in another form than they have now.
 
-    Until the first release they are rewritten in place, and nothing applies one a second time.
+    Migrations are only added; one that was changed on a branch is applied no second time.
     """
     if not then or not now or then["database"] != now["database"]:
         return []

@@ -25,7 +25,7 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
             self.execute(f"SET LOCAL lock_timeout = {milliseconds}", None)
         return self
 
-    def __exit__(self, *failure: Any) -> None:
+    def __exit__(self, *failure: object) -> None:
         """Do what was put off, foreign keys for one, and end the transaction if that fails, too."""
         if failure[0] is None:
             try:
