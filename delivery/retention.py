@@ -82,6 +82,6 @@ def _delete(ids: Sequence[int], *, before: datetime) -> int:
     """
     held = oldest(_ended(ids, before=before))(len(ids))
     with connection.cursor() as cursor:
-        cursor.execute(KEEP_SUMS, [held])
+        cursor.execute(KEEP_SUMS, [list(held)])
     Notification.objects.filter(pk__in=held).delete()
     return len(held)

@@ -99,7 +99,8 @@ def tracked(root: Path) -> list[str]:
 
 def find_secrets(root: Path, names: Iterable[str]) -> Iterator[tuple[Finding, int]]:
     """Give what looks like a secret, with its line, in the files named."""
-    ours, made_up = [], []
+    ours: list[str] = []
+    made_up: list[str] = []
     for name in names:
         if (root / name).is_file():
             (made_up if name.startswith(MADE_UP) else ours).append(name)

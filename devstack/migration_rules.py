@@ -6,7 +6,7 @@ on purpose says why: `reviewed = {"RemoveField crm.app.name": "unused since 0.3.
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ def _migration(path: Path) -> migrations.Migration:
     return found
 
 
-def _flat(operations: list[base.Operation]) -> Iterator[base.Operation]:
+def _flat(operations: Sequence[base.Operation]) -> Iterator[base.Operation]:
     for operation in operations:
         if isinstance(operation, migrations.SeparateDatabaseAndState):
             yield from _flat(operation.database_operations)
@@ -112,7 +112,7 @@ def _wrong_field(field: "models.Field[Any, Any]") -> str | None:
         return None
     if not field.null and not field.has_db_default():
         return "old code inserts rows without it: null=True, or db_default"
-    if field.unique or field.db_index:
+    if field.unique or getattr(field, "db_index", False):
         return "its index is built under a lock: add it without, then AddIndexConcurrently"
     return None
 

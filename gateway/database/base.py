@@ -2,6 +2,7 @@
 
 import select
 import sys
+from types import TracebackType
 from typing import Any, Self
 
 from django.conf import settings
@@ -25,16 +26,21 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
             self.execute(f"SET LOCAL lock_timeout = {milliseconds}", None)
         return self
 
-    def __exit__(self, *failure: object) -> None:
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         """Do what was put off, foreign keys for one, and end the transaction if that fails, too."""
-        if failure[0] is None:
+        if exc_type is None:
             try:
                 while self.deferred_sql:
                     self.execute(self.deferred_sql.pop(0), None)
             except BaseException:
                 super().__exit__(*sys.exc_info())
                 raise
-        super().__exit__(*failure)
+        super().__exit__(exc_type, exc_value, traceback)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

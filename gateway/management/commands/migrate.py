@@ -33,10 +33,11 @@ class Command(migrate.Command):
     def _patiently(self, *args: Any, **options: Any) -> None:
         for left in reversed(range(TRIES)):
             try:
-                return super().handle(*args, **options)
+                super().handle(*args, **options)
             except OperationalError as error:
                 if not left or not isinstance(error.__cause__, LockNotAvailable):
                     raise
                 self.stdout.write(f"\n  somebody holds a table; trying again in {PAUSE:g} s")
                 time.sleep(PAUSE)
-        return None
+            else:
+                return
