@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+from django.apps import apps
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import migrations, models
 from django.db.migrations.operations import base
@@ -21,7 +22,6 @@ from devstack.place import ROOT
 BASELINE: Mapping[str, str] = {
     "crm": "0001_initial",
     "delivery": "0002_ledger",
-    "gateway": "",
     "templates_app": "0001_initial",
 }
 """The last migration of each app before the rules held: the tables were empty for everybody."""
@@ -30,20 +30,25 @@ Problem = tuple[str, str]
 """An operation, as `reviewed` names it, and what is wrong with it."""
 
 
-def migration_problems(root: Path) -> list[str]:
+def migration_problems() -> list[str]:
     """Give a line for each operation that would stop or break a running gateway."""
     return [
-        f"{path.parent.parent.name}.{path.stem}: {operation}: {wrong}"
-        for path in added_migrations(root)
-        for operation, wrong in problems_of(_migration(path))
+        f"{migration.app_label}.{migration.name}: {operation}: {wrong}"
+        for migration in added_migrations()
+        for operation, wrong in problems_of(migration)
     ]
 
 
-def added_migrations(root: Path) -> Iterator[Path]:
-    """Give the files of the migrations the rules hold for."""
-    for path in sorted(root.glob("*/migrations/0*.py")):
-        if path.stem > BASELINE.get(path.parent.parent.name, ""):
-            yield path
+def added_migrations() -> Iterator[migrations.Migration]:
+    """Give the migrations of this checkout's apps the rules hold for."""
+    for app in apps.get_app_configs():
+        folder = Path(app.path)
+        if not folder.is_relative_to(ROOT) or folder.is_relative_to(ROOT / ".venv"):
+            continue
+        for path in sorted((folder / "migrations").glob("0*.py")):
+            if path.stem > BASELINE.get(app.label, ""):
+                module = import_module(f"{app.name}.migrations.{path.stem}")
+                yield module.Migration(path.stem, app.label)
 
 
 def problems_of(migration: migrations.Migration) -> Iterator[Problem]:
@@ -68,13 +73,6 @@ def _mixed(migration: migrations.Migration) -> Iterator[Problem]:
 
 
 CONCURRENT = (AddIndexConcurrently, RemoveIndexConcurrently)
-
-
-def _migration(path: Path) -> migrations.Migration:
-    app = path.parent.parent.name
-    module = import_module(f"{app}.migrations.{path.stem}")
-    found: migrations.Migration = module.Migration(path.stem, app)
-    return found
 
 
 def _flat(operations: Sequence[base.Operation]) -> Iterator[base.Operation]:
@@ -140,7 +138,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     os.environ.setdefault("SECRET_KEY", "no secret is looked at here")
     django.setup()
-    problems = migration_problems(ROOT)
+    problems = migration_problems()
     for problem in problems:
         print(problem)
     return 1 if problems else 0

@@ -45,6 +45,6 @@ def _applied(database_url: str) -> list[str]:
 
 
 def _forms(root: Path) -> dict[str, str]:
-    paths = sorted(root.glob("*/migrations/0*.py"))
+    paths = sorted([*root.glob("*/migrations/0*.py"), *root.glob("*/*/migrations/0*.py")])
     named = {f"{path.parent.parent.name}.{path.stem}": path.read_bytes() for path in paths}
     return {name: hashlib.sha256(text).hexdigest() for name, text in named.items()}

@@ -1,6 +1,7 @@
 """The proxy's example, run by nginx itself in front of a door that tells what it was told."""
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -20,6 +21,7 @@ from tests.production import files
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
 
 WHOLE = """
+{user}
 daemon off;
 pid {base}/nginx.pid;
 error_log {base}/error.log;
@@ -78,7 +80,9 @@ def proxy(tmp_path_factory):
         assert there in conf
         conf = conf.replace(there, here)
     (base / "gateway.conf").write_text(conf)
-    (base / "nginx.conf").write_text(WHOLE.format(base=base))
+    # its workers would be somebody who may not enter the folders of tests
+    user = "user root;" if os.geteuid() == 0 else ""
+    (base / "nginx.conf").write_text(WHOLE.format(base=base, user=user))
     started = ["nginx", "-c", base / "nginx.conf", "-p", base, "-e", base / "error.log"]
     subprocess.run([*started, "-t"], check=True, capture_output=True)
     server = subprocess.Popen(started)
