@@ -35,7 +35,7 @@ def test_production_settings_pass_djangos_checks():
 @pytest.mark.parametrize(
     ("said", "warning"),
     [
-        ({"GATEWAY_BEHIND_TLS_PROXY": "0"}, "security.W012"),
+        ({"GATEWAY_BEHIND_TLS_PROXY": "0"}, "security.W010"),
         ({"SECRET_KEY": "short"}, "security.W009"),
         ({"GATEWAY_DEBUG": "1"}, "security.W018"),
     ],
