@@ -69,7 +69,9 @@ class Deployed(Stack):
         self.run_service("worker")
         for number in range(files.compose()["services"]["tick"]["deploy"]["replicas"]):
             self.run_service("tick", number)
-        wait_until("ready", lambda: self.call("GET", "/readyz", keys=None).status == 200)
+        wait_until(
+            "ready", lambda: self.call("GET", "/readyz", keys=None).status == 200, seconds=180
+        )
         self.app = self.new_app()
 
     def run_service(self, service: str, number: int = 0) -> str:
