@@ -85,7 +85,8 @@ def choice(name: str, default: str, choices: list[str]) -> str:
 def database(name: str = "DATABASE_URL") -> dict[str, object]:
     """Give Django's settings for `postgresql://user:password@host:port/name`.
 
-    A percent-encoded path as host is a unix socket directory.
+    A percent-encoded path as host is a unix socket directory. A password kept apart from the URL is
+    `DATABASE_PASSWORD`: one file for us and for the server's own container.
     """
     url = urlsplit(text(name, "postgresql:///gateway"))
     if url.scheme not in {"postgres", "postgresql"}:
@@ -98,7 +99,7 @@ def database(name: str = "DATABASE_URL") -> dict[str, object]:
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(url.path.lstrip("/")),
         "USER": unquote(url.username or ""),
-        "PASSWORD": unquote(url.password or ""),
+        "PASSWORD": unquote(url.password or "") or text("DATABASE_PASSWORD", ""),
         "HOST": unquote(url.hostname or "") if "%" not in url.netloc else _socket(url.netloc),
         "PORT": port,
         "OPTIONS": {"connect_timeout": "5", **dict(parse_qsl(url.query))},

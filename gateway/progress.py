@@ -14,6 +14,7 @@ from delivery.models import (
     Breaker,
     Delivery,
     Occurrence,
+    PastPushes,
     ProviderCredential,
     Webhook,
     WebhookReader,
@@ -109,14 +110,19 @@ def paces() -> Mapping[ProviderCredential, float]:
 
 
 def occurrence_sums() -> Mapping[str, Any]:
-    """Give totals over all firings: verdicts, targeted, unfinished ones and broken sums."""
-    counted = ("targeted", *VERDICTS, "replayed")
-    return Occurrence.objects.aggregate(
+    """Give totals over all firings: verdicts, targeted, unfinished ones and broken sums.
+
+    Those of forgotten firings stay in them: a counter that falls reads as a start from nothing.
+    """
+    counted = PastPushes.COUNTED
+    past = PastPushes.objects.aggregate(**{name: Sum(name, default=0) for name in counted})
+    now = Occurrence.objects.aggregate(
         # the checks first: a sum takes the name of its column from those after it
         unfinished=Count("pk", filter=~Q(state__in=Occurrence.OVER)),
         not_conserved=Count("pk", filter=NOT_CONSERVED),
         **{name: Sum(name, default=0) for name in counted},
     )
+    return now | {name: now[name] + past[name] for name in counted}
 
 
 class OpenBreaker(NamedTuple):

@@ -8,6 +8,7 @@ from delivery.models.inbox import InboxItem
 from delivery.models.notification import Notification
 from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
+from delivery.models.past import PastPushes
 from delivery.models.webhook import (
     Webhook,
     WebhookDelivery,
@@ -26,6 +27,7 @@ __all__ = [
     "Notification",
     "Occurrence",
     "Open",
+    "PastPushes",
     "ProviderCredential",
     "Webhook",
     "WebhookDelivery",
