@@ -9,7 +9,17 @@ from delivery.providers.fcm.verdicts import CODES
 OTHER = "other"
 
 GOOGLE = frozenset(
-    ["CANCELLED", "DEADLINE_EXCEEDED", "FAILED_PRECONDITION", "INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED", "UNSPECIFIED_ERROR"]
+    {
+        "CANCELLED",
+        "DEADLINE_EXCEEDED",
+        "FAILED_PRECONDITION",
+        "INVALID_ARGUMENT",
+        "NOT_FOUND",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "UNAUTHENTICATED",
+        "UNSPECIFIED_ERROR",
+    }
 )
 KNOWN = frozenset({*(reason for _, reason in ANSWERS), *CODES, *GOOGLE})
 

@@ -195,7 +195,14 @@ def test_finished_work_is_no_stall(batch, sends):
 # -- metrics
 
 
+@pytest.fixture(autouse=True)
+def fresh_rows():
+    """Forget what an earlier scrape has read."""
+    health.rows.forget()
+
+
 def samples(client) -> dict[tuple[str, str], float]:
+    health.rows.forget()
     answer = client.get("/metrics")
     assert answer.status_code == 200
     return {
@@ -273,7 +280,6 @@ def test_without_a_database_metrics_still_answer(client, monkeypatch):
         raise DatabaseError
 
     monkeypatch.setattr(progress, "bound_queries", fail)
-    monkeypatch.setattr(health.Rows, "read", lambda _: fail())
     found = samples(client)
     assert found == {("gateway_database_up", ""): 0}
 
