@@ -104,7 +104,7 @@ def test_a_worker_says_whether_it_hears_its_broker(stack):
     finally:
         os.kill(stack.pid("worker"), signal.SIGCONT)
     with stack.broker_away():
-        status, said = wait_until(
+        _, said = wait_until(
             "silent", lambda: (a := ask(url + "/readyz"))[0] == 503 and a, seconds=60
         )
         assert said["checks"]["broker"].startswith("silent for")
