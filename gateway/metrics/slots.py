@@ -46,8 +46,8 @@ class Slots:
                 number += 1
             for gauge in self.folder.glob(f"gauge_*_{number}.db"):
                 gauge.unlink()
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            written = os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            os.ftruncate(descriptor, written)
         return Held(number, descriptor)
 
     def living(self) -> Mapping[int, int]:

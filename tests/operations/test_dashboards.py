@@ -44,6 +44,7 @@ def shown(running):
     stack.tokens(150)
     stack.tokens(50, "fcm")
     stack.finished(stack.broadcast())
+    stack.finished(stack.broadcast(lane="urgent"))
     open_a_breaker(stack)
     store_a_certificate(stack)
     names = {}

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import urllib.request
 from base64 import b64encode
 from pathlib import Path
@@ -56,7 +57,9 @@ def test_flower_lists_workers_and_tasks_to_who_knows_the_password(stack, tmp_pat
             status, said = ask(url + "/api/workers?refresh=1", password)
             return status == 200 and "celery@" in said and said
 
-        wait_until("the worker", workers, seconds=60)
+        said = wait_until("the worker", workers, seconds=60)
+        assert '"urgent"' in said
+        assert stack.environ["SECRET_KEY"] not in said  # of the settings a worker shows
         stack.tokens(1)
         wait_until("its tasks", lambda: _tells_of_deliver(stack, url, password), seconds=60)
     finally:
@@ -67,7 +70,8 @@ def test_flower_lists_workers_and_tasks_to_who_knows_the_password(stack, tmp_pat
 
 def _tells_of_deliver(stack, url, password):
     stack.broadcast()
-    return '"name": "deliver"' in ask(url + "/api/tasks?limit=1000", password)[1]
+    time.sleep(1)
+    return '"deliver"' in ask(url + "/api/tasks?taskname=deliver&limit=5", password)[1]
 
 
 def test_flower_does_not_start_without_a_password(stack):

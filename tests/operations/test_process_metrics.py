@@ -6,6 +6,7 @@ import signal
 import urllib.request
 
 from devstack import programs
+from gateway.metrics.slots import Slots
 from tests.journeys.stack import exchange, wait_until
 
 CHILDREN = programs.PROCESSES
@@ -26,7 +27,7 @@ def files(stack):
 
 def slot_pids(stack, role):
     [folder] = (stack.base / "metrics").glob(f"{role}-*")
-    return {int(path.read_text()) for path in folder.glob("slot_*.lock")}
+    return set(Slots(folder).living().values())
 
 
 def test_web_adds_its_processes_up(stack):

@@ -60,7 +60,7 @@ def test_it_shows_metrics_and_nothing_else(port):
 def test_a_port_that_is_taken_stops_the_start(settings):
     with socket.create_server(("127.0.0.1", 0)) as first:
         settings.METRICS_PORT = first.getsockname()[1]
-        with pytest.raises(SystemExit, match="GATEWAY_METRICS_PORT: .* Address already in use"):
+        with pytest.raises(SystemExit, match=r"GATEWAY_METRICS_PORT: .* Address already in use"):
             Listening().open("worker", checks={})
 
 
