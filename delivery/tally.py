@@ -13,7 +13,7 @@ from django.db import connection
 from delivery.models import Delivery, Occurrence, Tally
 
 AT_ONCE = 5_000
-"""Firings added in one transaction: some 50 ms."""
+"""Firings added in one transaction: a fraction of a second."""
 
 TURN = 2.0
 """Seconds one round goes on while there are more."""

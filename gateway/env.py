@@ -83,8 +83,10 @@ def url(name: str) -> str:
 
 
 def private_folder(name: str) -> str:
-    """Give the path of a folder for files that need not last, apart for each user."""
-    return str(Path(tempfile.gettempdir()) / f"{name}-{os.geteuid()}")
+    """Give the path of a folder for files that need not last: in memory, where there is room."""
+    memory = Path("/dev/shm")  # noqa: S108 - ours are apart for each user, and checked to be
+    base = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    return str(base / f"{name}-{os.geteuid()}")
 
 
 def database(name: str = "DATABASE_URL") -> dict[str, object]:

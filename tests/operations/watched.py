@@ -79,7 +79,6 @@ class Watched(Stack):
     def run(self, name: str, command: list[str], *, log: Path | None = None) -> None:
         self.environ |= {
             "GATEWAY_LOG_FORMAT": "json",
-            "GATEWAY_METRICS_DIR": str(self.base / "metrics"),
             "GATEWAY_OTLP_ENDPOINT": self.receiver.url,
             "GATEWAY_METRICS_PORT": str(self.ports.get(name, 0)),
         }

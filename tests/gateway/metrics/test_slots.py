@@ -1,5 +1,6 @@
 """Slots: held by the living, freed by the kernel, never more than there were processes."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from devstack.place import ROOT
-from gateway.metrics.slots import Slots, make_family
+from gateway.metrics.family import Family, merged
+from gateway.metrics.slots import ROOM, Slots, make_family
 
 HOLD = """
 import sys, time
@@ -105,6 +107,29 @@ def test_who_asks_takes_nothing(slots, holder):
     before = sorted(path.name for path in slots.folder.iterdir())
     assert Slots(slots.folder).living().keys() == {0}
     assert sorted(path.name for path in slots.folder.iterdir()) == before
+
+
+def test_its_room_is_taken_at_once_or_not_at_all(slots):
+    held = slots.take()
+    slots.reserve(held.number)
+    sizes = {path.name: path.stat() for path in slots.folder.glob("*.db")}
+    assert sizes.keys() == {f"{kind}_0.db" for kind in ROOM}
+    assert all(stat.st_blocks * 512 >= stat.st_size > 0 for stat in sizes.values())
+    assert list(merged(slots.files())) == []
+    os.close(held.descriptor)
+
+
+def test_without_room_a_process_goes_on_alone(tmp_path, settings, monkeypatch, caplog):
+    settings.METRICS_DIR = str(tmp_path / "base")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    family = Family()
+    family.join("worker", 1)
+    assert family.slots is None
+    assert "No space left" in caplog.text
 
 
 FORK = """
