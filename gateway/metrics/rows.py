@@ -41,10 +41,6 @@ class Rows(Collector):
             kept = self._kept
         yield from kept
 
-    def forget(self) -> None:
-        """Ask anew at the next scrape."""
-        self._read_at = None
-
 
 def database() -> Iterator[Metric]:
     """Give what the rows say."""

@@ -195,14 +195,7 @@ def test_finished_work_is_no_stall(batch, sends):
 # -- metrics
 
 
-@pytest.fixture(autouse=True)
-def fresh_rows():
-    """Forget what an earlier scrape has read."""
-    health.rows.forget()
-
-
 def samples(client) -> dict[tuple[str, str], float]:
-    health.rows.forget()
     answer = client.get("/metrics")
     assert answer.status_code == 200
     return {
