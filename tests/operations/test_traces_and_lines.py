@@ -2,14 +2,9 @@
 
 import json
 import secrets
-import subprocess
-import sys
 import urllib.request
 from base64 import b64encode
 
-import pytest
-
-from devstack.place import ROOT
 from tests.journeys.stack import exchange, wait_until
 from tests.operations.watched import facts
 
@@ -152,24 +147,3 @@ def test_no_line_holds_a_devices_token(stack):
     wait_until("told of", lambda: "[redacted]" in stack.log())
     log = stack.log()
     assert not [value for value in values if value in log]
-
-
-# redis imports OpenTelemetry's metrics by itself, where they are installed
-IMPORTED = """
-import sys, {}
-print([m for m in ("opentelemetry.exporter", "opentelemetry.sdk.trace") if m in sys.modules])
-"""
-
-
-@pytest.mark.parametrize("module", ["gateway.wsgi", "gateway.celery"])
-def test_where_it_is_off_nothing_of_it_is_imported(stack, module):
-    environ = {**stack.environ, "GATEWAY_OTLP_ENDPOINT": "", "GATEWAY_METRICS_PORT": "0"}
-    said = subprocess.run(
-        [sys.executable, "-c", IMPORTED.format(module)],
-        env=environ,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert said.stdout.strip() == "[]"
