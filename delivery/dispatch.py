@@ -182,7 +182,7 @@ def _push(
 def _ask_traced(
     batch: Batch, left: Sequence[Addressee], provider: Provider, push: Push, leave: Leave
 ) -> Answers:
-    """Ask as `_ask` does, told of in a span and in metrics; an urgent single has a span for itself."""
+    """Ask as `_ask` does, told of in metrics and a span; an urgent single has one for itself."""
     assert batch.credential is not None  # the breaker lets none pass without
     name, notification = batch.credential.provider, batch.occurrence.notification
     if batch.lane == Lane.URGENT and batch.attempts == 1:

@@ -16,7 +16,7 @@ from crm import clock
 from delivery.models import Delivery, HourTally, Notification, Occurrence, Open, Tally
 
 AT_ONCE = 5_000
-"""Firings added in one transaction: some 50 ms."""
+"""Firings added in one transaction: a fraction of a second."""
 
 OPENS_AT_ONCE = 50_000
 

@@ -41,6 +41,7 @@ app.conf.beat_schedule = {
     "tick": {"task": "tick", "schedule": 1.0, "options": {"queue": "urgent"}},
     "welcome_zones": {"task": "welcome_zones", "schedule": 5.0, "options": {"queue": "urgent"}},
     "add_up": {"task": "add_up", "schedule": 10.0, "options": {"queue": "urgent"}},
+    "sweep": {"task": "sweep", "schedule": 60.0, "options": {"queue": "bulk"}},
     "upkeep": {"task": "upkeep", "schedule": 600.0, "options": {"queue": "bulk"}},
 }
 app.autodiscover_tasks(["delivery"])

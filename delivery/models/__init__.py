@@ -9,7 +9,14 @@ from delivery.models.notification import Notification
 from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
 from delivery.models.tally import HourTally, Tally
-from delivery.models.webhook import Webhook, WebhookEvent
+from delivery.models.webhook import (
+    Webhook,
+    WebhookDelivery,
+    WebhookEvent,
+    WebhookReader,
+    WebhookSecret,
+    WebhookStream,
+)
 
 __all__ = [
     "Batch",
@@ -24,5 +31,9 @@ __all__ = [
     "ProviderCredential",
     "Tally",
     "Webhook",
+    "WebhookDelivery",
     "WebhookEvent",
+    "WebhookReader",
+    "WebhookSecret",
+    "WebhookStream",
 ]

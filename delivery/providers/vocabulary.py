@@ -9,7 +9,7 @@ from delivery.providers.fcm.verdicts import CODES
 OTHER = "other"
 
 GOOGLE = frozenset(
-    [
+    {
         "CANCELLED",
         "DEADLINE_EXCEEDED",
         "FAILED_PRECONDITION",
@@ -19,7 +19,7 @@ GOOGLE = frozenset(
         "RESOURCE_EXHAUSTED",
         "UNAUTHENTICATED",
         "UNSPECIFIED_ERROR",
-    ]
+    }
 )
 KNOWN = frozenset({*(reason for _, reason in ANSWERS), *CODES, *GOOGLE})
 

@@ -19,8 +19,8 @@ MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
 
 SHELVES: Mapping[str, Sequence[str]] = {
     "Start": ("quick-start", "concepts", "migrating-from-kumulos", "migrating-from-connectycube"),
-    "Use": ("segments", "why"),
-    "Run": ("operations", "capacity", "reliability", "simulator"),
+    "Use": ("segments", "why", "idempotency", "webhooks"),
+    "Run": ("deploying", "operations", "capacity", "reliability", "threat-model", "simulator"),
     "Look up": ("compat/kumulos", "compat/connectycube", "glossary"),
     "Build": ("architecture", "adding-a-provider"),
 }

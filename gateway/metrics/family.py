@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -31,7 +32,9 @@ class Family:
         try:
             self.slots = make_family(Path(settings.METRICS_DIR), role, number)
             self._held = self.slots.take()
+            self.slots.reserve(self._held.number)
         except OSError as fault:
+            self.leave()
             self.slots = None
             log.warning("metrics are of single processes: %s", fault)
             return
@@ -44,6 +47,8 @@ class Family:
         if self._held is None:
             assert self.slots is not None  # it was joined
             self._held = self.slots.take()
+            with suppress(OSError):  # there was room for the parent's; counting must not stop work
+                self.slots.reserve(self._held.number)
         return self._held.number
 
     def leave(self) -> None:

@@ -41,10 +41,6 @@ class Rows(Collector):
             kept = self._kept
         yield from kept
 
-    def forget(self) -> None:
-        """Ask anew at the next scrape."""
-        self._read_at = None
-
 
 def database() -> Iterator[Metric]:
     """Give what the rows say."""
@@ -72,7 +68,23 @@ def read() -> list[Metric]:
         paces(),
         breakers(progress.open_breakers()),
         credentials(progress.certificates()),
+        *webhooks(progress.webhooks(clock.now())),
     ]
+
+
+def webhooks(telling: progress.Telling) -> Iterator[Metric]:
+    """Give how far webhooks are behind, and how many take nothing."""
+    yield GaugeMetricFamily(
+        "gateway_webhooks_oldest_seconds",
+        "How long the longest-waiting webhook could have been told something.",
+        value=telling.oldest.total_seconds(),
+    )
+    yield GaugeMetricFamily(
+        "gateway_webhooks_failing", "Webhooks that wait after a failure.", value=telling.failing
+    )
+    yield GaugeMetricFamily(
+        "gateway_webhooks_stopped", "Webhooks that are told nothing.", value=telling.stopped
+    )
 
 
 def batches() -> Iterator[Metric]:

@@ -20,6 +20,17 @@ LOCK = re.compile(r"slot_(\d+)\.lock")
 FAMILY = re.compile(r"(web|worker|tick)-.+-\d+")
 
 
+ROOM = {
+    "counter": 1 << 17,
+    "histogram": 1 << 19,
+    "gauge_livesum": 1 << 16,
+    "gauge_livemax": 1 << 16,
+    "gauge_liveall": 1 << 16,
+}
+"""Bytes taken for each kind of file at once: a page of a memory map for which the disk has no room
+later, ends the process that writes to it."""
+
+
 class Held(NamedTuple):
     """A slot that is ours for as long as the descriptor is open."""
 
@@ -46,9 +57,18 @@ class Slots:
                 number += 1
             for gauge in self.folder.glob(f"gauge_*_{number}.db"):
                 gauge.unlink()
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            written = os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            os.ftruncate(descriptor, written)
         return Held(number, descriptor)
+
+    def reserve(self, number: int) -> None:
+        """Take the room a slot's files need; an `OSError` where there is none."""
+        for kind, size in ROOM.items():
+            descriptor = os.open(self.folder / f"{kind}_{number}.db", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, size)
+            finally:
+                os.close(descriptor)
 
     def living(self) -> Mapping[int, int]:
         """Give the process of every slot that is held."""

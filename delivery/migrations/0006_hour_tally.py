@@ -7,8 +7,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0003_token_counts'),
-        ('delivery', '0003_tally_and_traces'),
+        ('crm', '0005_token_counts'),
+        ('delivery', '0005_occurrence_untallied'),
     ]
 
     operations = [

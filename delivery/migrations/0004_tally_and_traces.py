@@ -1,13 +1,10 @@
 """Totals that need no adding up, and what asked for a notification; docs/operations.md, Metrics."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    atomic = False  # an index made beside a running gateway
-
-    dependencies = [("delivery", "0002_ledger")]
+    dependencies = [("delivery", "0003_webhooks")]
 
     operations = [
         migrations.CreateModel(
@@ -44,13 +41,5 @@ class Migration(migrations.Migration):
             model_name="occurrence",
             name="tallied",
             field=models.BooleanField(db_default=False, default=False),
-        ),
-        AddIndexConcurrently(
-            model_name="occurrence",
-            index=models.Index(
-                condition=models.Q(("state", "finished"), ("tallied", False)),
-                fields=["id"],
-                name="occurrence_untallied",
-            ),
         ),
     ]
