@@ -1,5 +1,6 @@
 """The beat: rings at its intervals, whatever the wall clocks show."""
 
+from functools import lru_cache
 from time import monotonic
 from typing import Any
 
@@ -52,19 +53,19 @@ class Beats(Scheduler):
 def hear(name: str) -> None:
     """Have the beat know that a worker heard its ring."""
     try:
-        with _broker() as broker:
-            broker.delete(UNHEARD.format(name))
+        _broker(settings.REDIS_URL).delete(UNHEARD.format(name))
     except RedisError:
         return  # the ring is repeated
 
 
 def _ring_is_free(name: str) -> bool:
     try:
-        with _broker() as broker:
-            return bool(broker.set(UNHEARD.format(name), 1, nx=True))
+        return bool(_broker(settings.REDIS_URL).set(UNHEARD.format(name), 1, nx=True))
     except RedisError:
         return False
 
 
-def _broker() -> Redis:
-    return Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+@lru_cache
+def _broker(url: str) -> Redis:
+    """Give the way to the broker, with connections that are kept: there is a ring each second."""
+    return Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)

@@ -14,9 +14,10 @@ from pathlib import Path
 from tests.chaos import shim
 from tests.chaos.asking import stored
 from tests.chaos.recovery import accepted, doubled
+from tests.chaos.soak.drain import drain
 from tests.chaos.soak.gauges import Gauges
 from tests.chaos.soak.harm import Harm
-from tests.chaos.soak.load import Load, drain
+from tests.chaos.soak.load import Load
 from tests.journeys.stack import VERDICTS, Stack
 
 MINUTES = float(os.environ.get("MINUTES") or 30)
@@ -27,6 +28,7 @@ KILLS_UNTIL = 0.25
 """The part of the time in which our processes are killed; from then on their memory is watched."""
 
 DRAIN_SECONDS = 180.0
+"""For all that is under way; waits a provider asked for are counted and then skipped."""
 
 
 def main() -> int:

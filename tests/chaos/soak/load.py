@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.chaos.asking import push_to_one, schedule_broadcast
-from tests.journeys.stack import Answer, Stack, wait_until
+from tests.journeys.stack import Answer, Stack
 
 CROWD = 300
 """Devices of each provider nobody looks at; a few phones beside them register and tap."""
@@ -85,22 +85,3 @@ class Load:
             return None
         self.told.add(int(answer.body["id"]))
         return int(answer.body["id"])
-
-
-UNFINISHED = """
-SELECT notification_id, due_at > now() + interval '1 minute' FROM delivery_occurrence
- WHERE state NOT IN ('finished', 'cancelled', 'skipped')
-"""
-
-
-def drain(stack: Stack, *, seconds: float) -> None:
-    """Wait until nothing is under way; what later zones would get is called off."""
-
-    def over() -> bool:
-        with stack.database() as database:
-            unfinished = database.execute(UNFINISHED).fetchall()
-        for notification in {number for number, later in unfinished if later}:
-            stack.call("DELETE", f"/notifications/{notification}")
-        return not unfinished
-
-    wait_until("all sends ended", over, seconds=seconds)
