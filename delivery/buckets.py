@@ -122,16 +122,12 @@ class Buckets(Forbearing):
     def __init__(self) -> None:
         super().__init__(instead="pushes are not paced meanwhile")
 
-    def ask(
-        self, bucket: str, *, rate: int, pushes: int, urgent: bool, horizon: float
-    ) -> Turn:
+    def ask(self, bucket: str, *, rate: int, pushes: int, urgent: bool, horizon: float) -> Turn:
         """Take tokens for a batch at once, or none; turns are given out up to the horizon."""
         said = self._run(ASK, bucket, rate, pushes, int(urgent), horizon)
         return NOW if said is None else Turn(said[0] / 1000, said[1] / 1000, bool(said[2]))
 
-    def heed(
-        self, bucket: str, *, rate: int, wait: float, overloaded: bool, median: float
-    ) -> int:
+    def heed(self, bucket: str, *, rate: int, wait: float, overloaded: bool, median: float) -> int:
         """Tell what came of a batch; gives the new rate where it was lowered, else 0.
 
         A negative `wait` says that none was asked for, a negative `median` that it tells nothing.
@@ -139,7 +135,7 @@ class Buckets(Forbearing):
         return int(self._run(HEED, bucket, rate, wait, int(overloaded), median) or 0)
 
     def rates(self, full: Sequence[tuple[str, int]]) -> list[float | None]:
-        """Give the present rates, from buckets and full rates; None where nothing was sent lately."""
+        """Give present rates, by bucket and full rate; None where nothing was sent lately."""
         said: list[Any] = [None] * len(full)
         with self._unless_it_rests() as rests:
             if full and not rests:

@@ -1,4 +1,4 @@
-"""Waits that are stored: a provider's quarter of an hour, a resting credential. Time can be given."""
+"""Waits that are stored, as a provider's quarter of an hour is, and how to skip them."""
 
 from typing import NamedTuple
 

@@ -238,9 +238,7 @@ def test_two_apps_of_one_project_share_its_quota(app, stored):
     theirs = ProviderCredential(provider="fcm", facts={"project_id": "p"}, pace=100, pk=ours.pk + 1)
     other = ProviderCredential(provider="fcm", facts={"project_id": "q"}, pace=100, pk=ours.pk + 2)
 
-    pacing.buckets.heed(
-        pacing.bucket_of(ours), rate=100, wait=60, overloaded=False, median=-1.0
-    )
+    pacing.buckets.heed(pacing.bucket_of(ours), rate=100, wait=60, overloaded=False, median=-1.0)
 
     assert pacing.rates([ours, theirs, other]) == {ours.pk: 0, theirs.pk: 0}
 
@@ -263,7 +261,9 @@ def test_a_probe_that_has_no_turn_is_left_to_another_worker(planned, memory):
     work()
     pace(1)
     credential = ProviderCredential.objects.get(provider="apns")
-    pacing.buckets.heed(pacing.bucket_of(credential), rate=1, wait=60, overloaded=False, median=-1.0)
+    pacing.buckets.heed(
+        pacing.bucket_of(credential), rate=1, wait=60, overloaded=False, median=-1.0
+    )
     provider.sent.clear()
     Breaker.objects.update(next_probe_at=timezone.now())
     Batch.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))

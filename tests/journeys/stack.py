@@ -120,6 +120,9 @@ class Stack:
     def start_worker(self) -> None:
         self.run("worker", programs.worker())
 
+    def start_urgent_worker(self) -> None:
+        self.run("urgent worker", programs.urgent_worker())
+
     def run(self, name: str, command: list[str], *, log: Path | None = None) -> None:
         """Start a program, to be known by this name; it writes to a log of its own, or to ours."""
         self._commands[name] = command

@@ -8,7 +8,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.chaos import shim
@@ -18,6 +18,7 @@ from tests.chaos.soak.drain import drain
 from tests.chaos.soak.gauges import Gauges
 from tests.chaos.soak.harm import Harm
 from tests.chaos.soak.load import Load
+from tests.chaos.waits import Waiting
 from tests.journeys.stack import VERDICTS, Stack
 
 MINUTES = float(os.environ.get("MINUTES") or 30)
@@ -29,6 +30,9 @@ KILLS_UNTIL = 0.25
 
 DRAIN_SECONDS = 180.0
 """For all that is under way; waits a provider asked for are counted and then skipped."""
+
+LONGEST_WAIT = 900.0
+"""Apple's quarter of an hour after a 503."""
 
 
 def main() -> int:
@@ -43,6 +47,7 @@ def main() -> int:
         stack = Stack(Path(folder), switches, careless=False)
         try:
             stack.start()
+            stack.start_urgent_worker()
             wrong = soak(stack, switches)
         finally:
             stack.stop()
@@ -72,12 +77,21 @@ def soak(stack: Stack, switches: shim.Shim | None) -> list[str]:
         time.sleep(PAUSE)
     stack.control.delete("/script")
     try:
-        drain(stack, seconds=DRAIN_SECONDS)
+        waited = drain(stack, seconds=DRAIN_SECONDS)
     except AssertionError as stuck:
         return [str(stuck), *losses(stack, load)]
+    for wait in waited:
+        print(f"waiting in the end: {wait.pushes} pushes, {wait.longest:.0f} s yet: {wait.reason}")
     print(f"\n{sum(harm.done.values())} faults: {harm.done}")
     print(f"{len(load.told)} asks accepted, {load.refused} refused or unanswered meanwhile\n")
-    return [*growth(gauges), *losses(stack, load)]
+    return [*too_long(waited), *growth(gauges), *losses(stack, load)]
+
+
+def too_long(waited: Sequence[Waiting]) -> Iterator[str]:
+    """Yield what was to wait for longer than any provider here asks for."""
+    for wait in waited:
+        if wait.longest > LONGEST_WAIT:
+            yield f"{wait.pushes} pushes wait {wait.longest:.0f} s yet: {wait.reason}"
 
 
 def growth(gauges: Gauges) -> Iterator[str]:

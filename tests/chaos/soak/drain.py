@@ -1,4 +1,4 @@
-"""The end of a soak: what is under way ends, what waits for a moment to come is counted and skipped.
+"""The end of a soak: what is under way ends; waits for a moment to come are told and skipped.
 
 Apple asks for a quarter of an hour after a 503: whatever was refused so in the last fifteen minutes
 is rightly still waiting when the load ends.
@@ -6,7 +6,7 @@ is rightly still waiting when the load ends.
 
 import psycopg
 
-from tests.chaos.waits import let_pass, named_waits
+from tests.chaos.waits import Waiting, let_pass, named_waits
 from tests.journeys.stack import Stack, wait_until
 
 AHEAD = """
@@ -32,8 +32,11 @@ SHOWN = 20
 SKIP = 3600
 
 
-def drain(stack: Stack, *, seconds: float) -> None:
-    """Wait until only what was given a reason and a moment waits, tell of it, and see it end too."""
+def drain(stack: Stack, *, seconds: float) -> list[Waiting]:
+    """Wait until only what was given a reason and a moment waits, and see that end, too.
+
+    Gives what waited so.
+    """
     with stack.database() as database:
 
         def idle() -> bool:
@@ -47,11 +50,11 @@ def drain(stack: Stack, *, seconds: float) -> None:
 
         try:
             wait_until("nothing is under way", idle, seconds=seconds)
-            for wait in named_waits(database):
-                print(f"waiting: {wait.pushes} pushes, {wait.longest:.0f} s yet: {wait.reason}")
+            waited = named_waits(database)
             wait_until("all sends ended, waits skipped", over, seconds=seconds)
         except AssertionError as late:
             raise AssertionError(f"{late}\n  {_tell(_unfinished(database, 'true'))}") from None
+    return waited
 
 
 def _unfinished(database: psycopg.Connection, which: str) -> list[tuple[object, ...]]:
