@@ -77,7 +77,7 @@ class Gateway:
             yield gateway
 
     def cpu(self) -> dict[str, float]:
-        """Give the CPU seconds each kind of process has taken so far; what is urgent is a worker's."""
+        """Give the CPU seconds each kind of process has taken; the urgent worker is one of them."""
         taken = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
         return {**taken, "worker": taken["worker"] + taken.pop("urgent")}
 
