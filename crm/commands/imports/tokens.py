@@ -68,7 +68,8 @@ INSERT INTO crm_devicetoken AS old
         enabled, details, state, registered_at)
 SELECT {id_of("crm_devicetoken")}, i.app_id, i.id, said.transport,
        coalesce(learned.environment, said.environment), said.topic, 'token', said.value,
-       said.environment_known OR learned.environment IS NOT NULL, said.enabled, said.details, 'alive',
+       said.environment_known OR learned.environment IS NOT NULL,
+       said.enabled, said.details, 'alive',
        CASE WHEN said.registered_at < now() THEN said.registered_at ELSE 'epoch' END
   FROM said JOIN crm_install i ON i.app_id = %(app)s AND i.uid = said.install_uid
   {LEARNED}
