@@ -73,6 +73,15 @@ def choice(name: str, default: str, choices: list[str]) -> str:
     return value
 
 
+SILENT_NETWORK = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
+"""Of a connection whose packets are swallowed, the kernel says so within 25 s, not within hours."""
+
+
 def database(name: str = "DATABASE_URL") -> dict[str, object]:
     """Give Django's settings for `postgresql://user:password@host:port/name`.
 
@@ -92,7 +101,7 @@ def database(name: str = "DATABASE_URL") -> dict[str, object]:
         "PASSWORD": unquote(url.password or ""),
         "HOST": unquote(url.hostname or "") if "%" not in url.netloc else _socket(url.netloc),
         "PORT": port,
-        "OPTIONS": {"connect_timeout": "5", **dict(parse_qsl(url.query))},
+        "OPTIONS": {"connect_timeout": "5", **SILENT_NETWORK, **dict(parse_qsl(url.query))},
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
     }

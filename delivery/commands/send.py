@@ -72,7 +72,12 @@ def send_reachable(asks: Sequence[SendNotification]) -> list[Notification]:
 
 def _accept(ask: SendNotification, *, now: datetime) -> Notification:
     notification = Notification(
-        app=ask.app, source=ask.source, author=ask.author, created_at=now, **asked(ask, now=now)
+        # ids are set at once, objects through a descriptor
+        app_id=ask.app.pk,
+        source=ask.source,
+        author_id=ask.author and ask.author.pk,
+        created_at=now,
+        **asked(ask, now=now),
     )
     due = store(notification, firings_of(notification, ask.schedule, now=now))
     ring_once_safe(notification, due)

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser, JSONParser
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from crm.models import App
+from gateway.rest.rendering import Json
 
 
 class AlwaysJson(BaseContentNegotiation):
@@ -35,7 +36,7 @@ class WireViewSet(ViewSet):
     the App.
     """
 
-    renderer_classes = [JSONRenderer]
+    renderer_classes = [Json]
     parser_classes = [JSONParser]  # what the OpenAPI page shows; nothing is parsed by it
     content_negotiation_class = AlwaysJson
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
