@@ -29,7 +29,7 @@ KILLS_UNTIL = 0.25
 """The part of the time in which our processes are killed; from then on their memory is watched."""
 
 DRAIN_SECONDS = 180.0
-"""For all that is under way; waits a provider asked for are counted and then skipped."""
+"""Without any push settled, before all has ended; waits a provider asked for are skipped."""
 
 LONGEST_WAIT = 900.0
 """Apple's quarter of an hour after a 503."""
@@ -79,11 +79,12 @@ def soak(stack: Stack, switches: shim.Shim | None) -> list[str]:
     try:
         waited = drain(stack, seconds=DRAIN_SECONDS)
     except AssertionError as stuck:
-        return [str(stuck), *losses(stack, load)]
+        return [str(stuck), *growth(gauges), *losses(stack, load)]
     for wait in waited:
         print(f"waiting in the end: {wait.pushes} pushes, {wait.longest:.0f} s yet: {wait.reason}")
     print(f"\n{sum(harm.done.values())} faults: {harm.done}")
-    print(f"{len(load.told)} asks accepted, {load.refused} refused or unanswered meanwhile\n")
+    print(f"{len(load.told)} asks accepted, {load.refused} refused or unanswered meanwhile")
+    print(f"{load.withheld} broadcasts withheld: the machine was busy with those before\n")
     return [*too_long(waited), *growth(gauges), *losses(stack, load)]
 
 

@@ -13,12 +13,21 @@ CROWD = 300
 PHONES = 2
 
 
+MOST_WAITING = 60
+"""Batches due and not taken up: with more, broadcasts would only pile up."""
+
+BACKLOG = """
+SELECT count(*) FROM delivery_batch WHERE state = 'waiting' AND next_attempt_at <= now()
+"""
+
+
 class Load:
     """Asks one thing at a time, and keeps what it was told."""
 
     def __init__(self, stack: Stack, chance: random.Random) -> None:
         self.told: set[int] = set()
         self.refused = 0
+        self.withheld = 0
         self._stack = stack
         self._chance = chance
         self._deeds = {
@@ -31,6 +40,8 @@ class Load:
             self.tap: 2,
         }
 
+        self._to_many = (self.broadcast, self.schedule, self.schedule_locally, self.cancel)
+
     def begin(self) -> None:
         """Have the crowd."""
         for transport in ("apns", "fcm"):
@@ -38,8 +49,11 @@ class Load:
         self.register()
 
     def do_something(self) -> None:
-        """Do what is next."""
+        """Do what is next; what goes to many only if the machine is done with most of what did."""
         [deed] = self._chance.choices(list(self._deeds), list(self._deeds.values()))
+        if deed in self._to_many and self._backlog() > MOST_WAITING:
+            self.withheld += 1
+            return
         deed()
 
     def push_to_somebody(self) -> None:
@@ -47,6 +61,11 @@ class Load:
 
     def broadcast(self) -> int | None:
         return self._ask(broadcast=True, ttl=3600)
+
+    def _backlog(self) -> int:
+        with self._stack.database() as database:
+            [(batches,)] = database.execute(BACKLOG).fetchall()
+        return int(batches)
 
     def schedule(self) -> None:
         seconds = self._chance.uniform(0, 20)
