@@ -1,4 +1,4 @@
-"""Two indexes whose column is the first of another's: each firing and each ask was written twice."""
+"""Three indexes whose column is the first of another's: each row was written into both."""
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -45,6 +45,21 @@ class Migration(migrations.Migration):
                     db_index=False,
                     on_delete=django.db.models.deletion.CASCADE,
                     related_name="occurrences",
+                    to="delivery.notification",
+                ),
+            ),
+        ),
+        dropped(
+            "delivery_open_notification_id_61203be4",
+            "delivery_open",
+            "notification_id",
+            migrations.AlterField(
+                model_name="open",
+                name="notification",
+                field=models.ForeignKey(
+                    db_index=False,
+                    on_delete=django.db.models.deletion.CASCADE,
+                    related_name="opens",
                     to="delivery.notification",
                 ),
             ),
