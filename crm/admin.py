@@ -9,8 +9,10 @@ from django.utils import timezone
 
 from crm.commands.apps import check_prompts
 from crm.commands.channels import NAMELESS
+from crm.desk import Desk
 from crm.errors import Invalid
 from crm.models import App, Channel, DeviceToken, Event, Install, Segment, User
+from crm.models.membership import Role
 from crm.segments.explain import explain
 from crm.segments.rules import BadRule, parse
 
@@ -30,7 +32,8 @@ class AppForm(forms.ModelForm):
 
 
 @admin.register(App)
-class AppAdmin(admin.ModelAdmin):
+class AppAdmin(Desk):
+    app_path = "pk"
     form = AppForm
     list_display = ["name", "id", "api_key", "created_at"]
     readonly_fields = ["api_key", "web_push_public_key", "created_at"]
@@ -42,32 +45,28 @@ class AppAdmin(admin.ModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin):
+class UserAdmin(Desk):
     list_display = ["uid", "app", "anonymous", "last_active_at"]
     search_fields = ["uid__exact"]
-    raw_id_fields = ["app"]
     exclude = ["password"]
-    show_full_result_count = False
 
 
 @admin.register(Install)
-class InstallAdmin(admin.ModelAdmin):
+class InstallAdmin(Desk):
     list_display = ["uid", "app", "user", "os", "app_version", "last_active_at"]
     search_fields = ["uid__exact"]
-    raw_id_fields = ["app", "user"]
+    raw_id_fields = ["user"]
     list_select_related = ["app", "user"]
-    show_full_result_count = False
 
 
 @admin.register(DeviceToken)
-class DeviceTokenAdmin(admin.ModelAdmin):
+class DeviceTokenAdmin(Desk):
     list_display = ["id", "app", "transport", "environment", "topic", "state", "state_reason"]
     list_filter = ["transport", "state"]
-    raw_id_fields = ["app", "install"]
+    raw_id_fields = ["install"]
     exclude = ["value"]
     readonly_fields = ["value_digest"]
     list_select_related = ["app"]
-    show_full_result_count = False
 
 
 class ChannelForm(forms.ModelForm):
@@ -82,22 +81,19 @@ class ChannelForm(forms.ModelForm):
 
 
 @admin.register(Channel)
-class ChannelAdmin(admin.ModelAdmin):
+class ChannelAdmin(Desk):
+    needs = {**Desk.needs, "add": Role.SENDER, "change": Role.SENDER}
     form = ChannelForm
     list_display = ["uuid", "name", "app", "show_in_portal"]
     search_fields = ["uuid__exact", "name__exact"]
-    raw_id_fields = ["app"]
     readonly_fields = ["created_at", "updated_at"]
     list_select_related = ["app"]
-    show_full_result_count = False
 
 
 @admin.register(Event)
-class EventAdmin(admin.ModelAdmin):
+class EventAdmin(Desk):
     list_display = ["type", "install_uid", "user_uid", "happened_at", "received_at"]
     search_fields = ["install_uid__exact"]
-    raw_id_fields = ["app"]
-    show_full_result_count = False
 
 
 class SegmentForm(forms.ModelForm):
@@ -114,13 +110,13 @@ class SegmentForm(forms.ModelForm):
         return dict(rule)
 
 
-class SegmentAdmin(admin.ModelAdmin):
+class SegmentAdmin(Desk):
     """Registered by `delivery`, which can also count what rules ask of pushes."""
 
+    needs = {**Desk.needs, "add": Role.SENDER, "change": Role.SENDER, "delete": Role.SENDER}
     form = SegmentForm
     list_display = ["name", "id", "app", "updated_at"]
     search_fields = ["name", "uuid__exact"]
-    raw_id_fields = ["app"]
     readonly_fields = ["uuid", "explanation", "created_at", "updated_at"]
     list_select_related = ["app"]
 

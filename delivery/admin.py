@@ -4,13 +4,16 @@ from datetime import datetime
 from typing import Protocol
 
 from django.contrib import admin, messages
-from django.db.models import Case, QuerySet, When
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from crm import roles
 from crm.admin import SegmentAdmin
+from crm.desk import ReadOnlyDesk
 from crm.errors import DomainError
 from crm.models import App, Segment
+from crm.models.membership import Role
 from crm.segments.rules import parse
 from delivery.breaker import close_breakers
 from delivery.commands.amend import cancel_notification, pause_sending, resume_sending
@@ -18,24 +21,6 @@ from delivery.models import Batch, Breaker, InboxItem, Notification, Occurrence,
 from delivery.outlook import expected_finishes
 from delivery.reports import funnel
 from delivery.targeting.segments import count
-
-
-class ReadOnly(admin.ModelAdmin):
-    """Rows the engine owns."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: object) -> bool:  # noqa: ARG002 - Django's signature
-        """Rows come from asks alone."""
-        return False
-
-    def has_change_permission(self, request: object, obj: object = None) -> bool:  # noqa: ARG002
-        """Counters and states are moved by the engine alone."""
-        return False
-
-    def has_delete_permission(self, request: object, obj: object = None) -> bool:  # noqa: ARG002
-        """What was sent stays told."""
-        return False
 
 
 class Stop(Protocol):
@@ -47,15 +32,16 @@ class Stop(Protocol):
 
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnly):
+class NotificationAdmin(ReadOnlyDesk):
+    needs = {**ReadOnlyDesk.needs, "send": Role.SENDER}
     actions = ["pause", "resume", "cancel"]
     list_display = ["id", "app", "source", "lane", "cancelled_at", "created_at"]
     list_filter = ["source", "lane"]
     list_select_related = ["app"]
 
     def has_send_permission(self, request: HttpRequest) -> bool:
-        """Stopping a send takes leave to change one, though no form changes it."""
-        return bool(request.user.has_perm("delivery.change_notification"))
+        """Say whether the operator may stop sends of any app; each is asked about again."""
+        return self.may(request, "send")
 
     @admin.action(description="Pause what is under way", permissions=["send"])
     def pause(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
@@ -72,6 +58,9 @@ class NotificationAdmin(ReadOnly):
     def _each(self, request: HttpRequest, chosen: QuerySet[Notification], stop: Stop) -> None:
         """Do it to each, and say of each what came of it."""
         for notification in chosen.select_related("app"):
+            if not self.may(request, "send", notification):
+                self.message_user(request, f"{notification}: not yours to stop", messages.ERROR)
+                continue
             try:
                 stop(app=notification.app, notification_id=notification.pk)
             except DomainError as refusal:
@@ -87,7 +76,9 @@ def _funnel_said(notification: Notification) -> str:
 
 
 @admin.register(Occurrence)
-class OccurrenceAdmin(ReadOnly):
+class OccurrenceAdmin(ReadOnlyDesk):
+    app_path = "notification__app"
+    list_select_related = ["notification"]
     list_display = [
         "id",
         "notification",
@@ -115,21 +106,22 @@ UNKNOWN = "not known yet"
 
 
 @admin.register(Batch)
-class BatchAdmin(ReadOnly):
+class BatchAdmin(ReadOnlyDesk):
     list_display = ["id", "occurrence", "transport", "state", "attempts", "lost", "last_reason"]
     list_filter = ["state", "lane"]
     exclude = ["token_ids"]
 
 
 @admin.register(InboxItem)
-class InboxItemAdmin(ReadOnly):
+class InboxItemAdmin(ReadOnlyDesk):
+    app_path = "user__app"
     # ids, because a notification may hold thousands of names
     list_display = ["notification_id", "user", "sent_at", "read_at", "opened_at", "deleted_at"]
     list_select_related = ["user"]
 
 
 @admin.register(ProviderCredential)
-class ProviderCredentialAdmin(ReadOnly):
+class ProviderCredentialAdmin(ReadOnlyDesk):
     list_display = ["app", "provider", "kind", "environment", "topic", "pace", "breakers"]
     exclude = ["sealed"]
     list_select_related = ["app"]
@@ -145,7 +137,9 @@ class ProviderCredentialAdmin(ReadOnly):
 
 
 @admin.register(Breaker)
-class BreakerAdmin(ReadOnly):
+class BreakerAdmin(ReadOnlyDesk):
+    app_path = "credential__app"
+    needs = {**ReadOnlyDesk.needs, "close": Role.ADMIN}
     actions = ["close"]
     list_display = [
         "credential",
@@ -160,15 +154,15 @@ class BreakerAdmin(ReadOnly):
     ]
     list_filter = ["state"]
     list_select_related = ["credential"]
-    ordering = [Case(When(state=Breaker.State.CLOSED, then=1), default=0), "-opened_at"]
 
     def has_close_permission(self, request: HttpRequest) -> bool:
-        """Letting pushes flow takes leave to change a breaker, though no form changes it."""
-        return bool(request.user.has_perm("delivery.change_breaker"))
+        """Say whether the operator may let pushes of any app flow."""
+        return self.may(request, "close")
 
     @admin.action(description="Close now, and send what waits", permissions=["close"])
     def close(self, request: HttpRequest, chosen: QuerySet[Breaker]) -> None:
-        closed = close_breakers(chosen.order_by())
+        own = roles.apps_of(request.user, at_least=self.needs["close"])
+        closed = close_breakers(chosen.filter(credential__app__in=own).order_by())
         self.message_user(request, f"{closed} closed", messages.SUCCESS)
 
 

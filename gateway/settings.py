@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from gateway import env
+from gateway.console.theme import THEME
 
 # -- the process
 DEBUG = env.flag("GATEWAY_DEBUG", default=False)
@@ -22,6 +23,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.number("GATEWAY_MAX_BODY_BYTES", 8 << 20, at_least=1 << 16)
 
 INSTALLED_APPS = [
+    "unfold",  # before the admin, whose templates and site it replaces
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -35,11 +39,13 @@ INSTALLED_APPS = [
     "templates_app",
     "delivery",
     "gateway",
+    "gateway.console",
 ]
 
 MIDDLEWARE = [
     "gateway.telemetry.RequestTelemetry",
     # Django's own, which the requests of APIs pass by
+    "gateway.pages.Policy",
     "gateway.pages.Security",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "gateway.pages.Sessions",
@@ -62,6 +68,8 @@ TEMPLATES = [
         },
     },
 ]
+
+UNFOLD = THEME
 
 # -- where things are kept
 DATABASES = {"default": {**env.database(), "ENGINE": "gateway.database"}}

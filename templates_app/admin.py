@@ -2,10 +2,13 @@
 
 from django.contrib import admin
 
+from crm.desk import Desk
+from crm.models.membership import Role
 from templates_app.models import Template
 
 
 @admin.register(Template)
-class TemplateAdmin(admin.ModelAdmin):
+class TemplateAdmin(Desk):
+    needs = {**Desk.needs, "add": Role.SENDER, "change": Role.SENDER, "delete": Role.SENDER}
     list_display = ["name", "uid", "app", "updated_at"]
-    raw_id_fields = ["app"]
+    list_select_related = ["app"]

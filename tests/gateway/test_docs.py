@@ -16,6 +16,7 @@ BACKENDS = {
     "/notifications/{notification_id}": "delete get put",
     "/notifications/{notification_id}/install-opens": "get",
     "/notifications/{notification_id}/user-opens": "get",
+    "/notifications/{notification_id}/why": "get",
     "/v1/messages/in-app": "get post",
     "/v1/messages/in-app/{message_id}": "delete get",
     "/v1/segments": "get post",
