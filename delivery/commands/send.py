@@ -75,7 +75,7 @@ def _accept(ask: SendNotification, *, now: datetime) -> Notification:
         # ids are set at once, objects through a descriptor
         app_id=ask.app.pk,
         source=ask.source,
-        author_id=ask.author and ask.author.pk,
+        author_id=None if ask.author is None else ask.author.pk,
         created_at=now,
         **asked(ask, now=now),
     )
