@@ -76,16 +76,17 @@ def soak(stack: Stack, switches: shim.Shim | None) -> list[str]:
             gauges.read()
         time.sleep(PAUSE)
     stack.control.delete("/script")
+    stack.revive()
     try:
         waited = drain(stack, seconds=DRAIN_SECONDS)
     except AssertionError as stuck:
-        return [str(stuck), *growth(gauges), *losses(stack, load)]
+        return [str(stuck), *harm.fallen, *growth(gauges), *losses(stack, load)]
     for wait in waited:
         print(f"waiting in the end: {wait.pushes} pushes, {wait.longest:.0f} s yet: {wait.reason}")
     print(f"\n{sum(harm.done.values())} faults: {harm.done}")
     print(f"{len(load.told)} asks accepted, {load.refused} refused or unanswered meanwhile")
     print(f"{load.withheld} broadcasts withheld: the machine was busy with those before\n")
-    return [*too_long(waited), *growth(gauges), *losses(stack, load)]
+    return [*harm.fallen, *too_long(waited), *growth(gauges), *losses(stack, load)]
 
 
 def too_long(waited: Sequence[Waiting]) -> Iterator[str]:
