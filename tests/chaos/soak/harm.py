@@ -17,6 +17,9 @@ PROVIDERS = {
     "provider unavailable": {"every": 3, "times": 60, "action": {"status": 503, "retry_after": 2}},
 }
 
+READY_WITHIN = 120.0
+"""Seconds until it calls itself ready again: not before work is done that a busy machine left."""
+
 LAST_WORDS = 40
 """Lines of the log that are shown of a process that ended by itself."""
 
@@ -41,9 +44,16 @@ class Harm:
         name, hurt = self._chance.choice(self._choices())
         hurt()
         self._note_fallen(name)
-        wait_until("ready", lambda: self._stack.call("GET", "/readyz", keys=None).status == 200)
+        try:
+            wait_until("ready", self._is_ready, seconds=READY_WITHIN)
+        except AssertionError as late:
+            said = self._stack.call("GET", "/readyz", keys=None)
+            raise AssertionError(f"after {name}, {late}; {said}; {self.fallen}") from None
         self.done[name] = self.done.get(name, 0) + 1
         return name
+
+    def _is_ready(self) -> bool:
+        return self._stack.call("GET", "/readyz", keys=None).status == 200
 
     def _note_fallen(self, when: str) -> None:
         """Start again what has ended by itself; what is killed has been started again already."""
