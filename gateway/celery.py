@@ -27,6 +27,7 @@ app.conf.beat_schedule = {
     # by the names of the tasks: whoever begins one tells the beat that it was heard
     "tick": {"task": "tick", "schedule": 1.0, "options": {"queue": "urgent"}},
     "welcome_zones": {"task": "welcome_zones", "schedule": 5.0, "options": {"queue": "urgent"}},
+    "sweep": {"task": "sweep", "schedule": 60.0, "options": {"queue": "bulk"}},
     "upkeep": {"task": "upkeep", "schedule": 600.0, "options": {"queue": "bulk"}},
 }
 app.autodiscover_tasks(["delivery"])

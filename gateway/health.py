@@ -35,9 +35,14 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 where all checks pass and 503 otherwise, naming each, within a few seconds."""
-    del request
-    probes = {name: Probe.start(name, check) for name, check in CHECKS.items()}
+    """Answer 200 where all checks pass and 503 otherwise, naming each, within a few seconds.
+
+    `?only=database` asks for that check alone: who can store a send can accept it.
+    """
+    wanted = request.GET.getlist("only") or list(CHECKS)
+    if unknown := [name for name in wanted if name not in CHECKS]:
+        return JsonResponse({"error": f"no such check: {', '.join(unknown)}"}, status=400)
+    probes = {name: Probe.start(name, CHECKS[name]) for name in wanted}
     found = {name: probe.verdict() for name, probe in probes.items()}
     ready = all(verdict == "ok" for verdict in found.values())
     status = "ok" if ready else "unready"
@@ -155,6 +160,7 @@ class Rows(Collector):
             self.paces(),
             *self.occurrences(progress.occurrence_sums()),
             self.breakers(progress.open_breakers()),
+            *self.webhooks(progress.webhooks(clock.now())),
         ]
 
     def batches(self) -> Iterator[Metric]:
@@ -204,6 +210,20 @@ class Rows(Collector):
             "gateway_conservation_violations",
             "Firings whose outcomes do not add up; must be 0.",
             value=sums["not_conserved"],
+        )
+
+    def webhooks(self, telling: progress.Telling) -> Iterator[Metric]:
+        """Give how far webhooks are behind, and how many take nothing."""
+        yield GaugeMetricFamily(
+            "gateway_webhooks_oldest_seconds",
+            "How long the longest-waiting webhook could have been told something.",
+            value=telling.oldest.total_seconds(),
+        )
+        yield GaugeMetricFamily(
+            "gateway_webhooks_failing", "Webhooks that wait after a failure.", value=telling.failing
+        )
+        yield GaugeMetricFamily(
+            "gateway_webhooks_stopped", "Webhooks that are told nothing.", value=telling.stopped
         )
 
     def breakers(self, found: Iterable[progress.OpenBreaker]) -> Metric:

@@ -9,7 +9,16 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q, Sum
 
 from delivery import pacing
-from delivery.models import Batch, Breaker, Delivery, Occurrence, ProviderCredential
+from delivery.models import (
+    Batch,
+    Breaker,
+    Delivery,
+    Occurrence,
+    PastPushes,
+    ProviderCredential,
+    Webhook,
+    WebhookReader,
+)
 from delivery.models.notification import Lane
 
 PATIENCE = timedelta(seconds=2)
@@ -47,6 +56,26 @@ def stalled_for(now: datetime) -> timedelta:
     return max(_oldest_batch(now), _oldest_occurrence(now))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Telling:
+    """How long the longest-waiting webhook could have been told, and how many cannot be."""
+
+    oldest: timedelta
+    failing: int
+    stopped: int
+
+
+def webhooks(now: datetime) -> Telling:
+    """Give how far behind webhooks are that could be told now, and which cannot."""
+    waiting = WebhookReader.objects.filter(next_attempt_at__isnull=False)
+    oldest = waiting.filter(next_attempt_at__lte=now).aggregate(at=Min("next_attempt_at"))["at"]
+    return Telling(
+        oldest=timedelta() if oldest is None else now - oldest,
+        failing=waiting.filter(attempts__gt=0).values("webhook").distinct().count(),
+        stopped=Webhook.objects.filter(active=False).count(),
+    )
+
+
 def _oldest_batch(now: datetime) -> timedelta:
     waiting = Batch.objects.filter(state=Batch.State.WAITING, next_attempt_at__lte=now)
     lost = Batch.objects.filter(state=Batch.State.SENDING, lease_until__lt=now)
@@ -81,14 +110,19 @@ def paces() -> Mapping[ProviderCredential, float]:
 
 
 def occurrence_sums() -> Mapping[str, Any]:
-    """Give totals over all firings: verdicts, targeted, unfinished ones and broken sums."""
-    counted = ("targeted", *VERDICTS, "replayed")
-    return Occurrence.objects.aggregate(
+    """Give totals over all firings: verdicts, targeted, unfinished ones and broken sums.
+
+    Those of forgotten firings stay in them: a counter that falls reads as a start from nothing.
+    """
+    counted = PastPushes.COUNTED
+    past = PastPushes.objects.aggregate(**{name: Sum(name, default=0) for name in counted})
+    now = Occurrence.objects.aggregate(
         # the checks first: a sum takes the name of its column from those after it
         unfinished=Count("pk", filter=~Q(state__in=Occurrence.OVER)),
         not_conserved=Count("pk", filter=NOT_CONSERVED),
         **{name: Sum(name, default=0) for name in counted},
     )
+    return now | {name: now[name] + past[name] for name in counted}
 
 
 class OpenBreaker(NamedTuple):

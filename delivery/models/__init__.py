@@ -8,7 +8,15 @@ from delivery.models.inbox import InboxItem
 from delivery.models.notification import Notification
 from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
-from delivery.models.webhook import Webhook, WebhookEvent
+from delivery.models.past import PastPushes
+from delivery.models.webhook import (
+    Webhook,
+    WebhookDelivery,
+    WebhookEvent,
+    WebhookReader,
+    WebhookSecret,
+    WebhookStream,
+)
 
 __all__ = [
     "Batch",
@@ -19,7 +27,12 @@ __all__ = [
     "Notification",
     "Occurrence",
     "Open",
+    "PastPushes",
     "ProviderCredential",
     "Webhook",
+    "WebhookDelivery",
     "WebhookEvent",
+    "WebhookReader",
+    "WebhookSecret",
+    "WebhookStream",
 ]

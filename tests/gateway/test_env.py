@@ -182,3 +182,11 @@ def test_a_wrong_value_stops_the_start_with_one_clear_line(module, name, value, 
 
     assert started.returncode == 1
     assert started.stderr.strip() == line
+
+
+def test_the_databases_password_may_be_kept_apart(put):
+    put("postgresql://gateway@db/gateway")
+    put("p w", "DATABASE_PASSWORD")
+    assert env.database(NAME)["PASSWORD"] == "p w"
+    put("postgresql://gateway:own@db/gateway")
+    assert env.database(NAME)["PASSWORD"] == "own"

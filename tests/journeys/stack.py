@@ -91,6 +91,8 @@ class Stack:
     forget what was committed last when they are killed.
     """
 
+    folder = ROOT
+
     def __init__(self, base: Path, shim: Shimmed | None = None, *, careless: bool = True) -> None:
         self.base = base
         self.shim = shim
@@ -130,7 +132,7 @@ class Stack:
         with log.open("ab") if log else nullcontext(self._log) as lines:
             self._children[name] = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=self.folder,
                 env={**self.environ, **(self.shim.environment(name) if self.shim else {})},
                 stdin=subprocess.DEVNULL,
                 stdout=lines,
