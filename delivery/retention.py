@@ -5,23 +5,14 @@ from datetime import datetime
 from time import monotonic
 
 from django.conf import settings
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import Q
 
 from crm.commands.sweeping import TURN, oldest, sweep
-from delivery.models import Batch, InboxItem, Notification, Occurrence, Open, PastPushes
+from delivery.models import Batch, InboxItem, Notification, Occurrence, Open
 
 LOOKED_AT = 200
 """Notifications looked at in one step."""
-
-KEEP_SUMS = f"""
-INSERT INTO delivery_pastpushes AS past (app_id, {", ".join(PastPushes.COUNTED)})
-SELECT n.app_id, {", ".join(f"sum(o.{name})" for name in PastPushes.COUNTED)}
-  FROM delivery_occurrence o JOIN delivery_notification n ON n.id = o.notification_id
- WHERE n.id = ANY(%s) GROUP BY n.app_id ORDER BY n.app_id
-    ON CONFLICT (app_id) DO UPDATE
-   SET {", ".join(f"{name} = past.{name} + excluded.{name}" for name in PastPushes.COUNTED)}
-"""  # noqa: S608 - no value
 
 
 def forget_notifications(*, now: datetime, seconds: float | None = None) -> int:
@@ -54,7 +45,8 @@ def _over(*, before: datetime) -> Iterator[Sequence[int]]:
 
 
 def _ended(ids: Sequence[int], *, before: datetime) -> models.QuerySet[Notification]:
-    alive = ~Q(state__in=Occurrence.OVER) | Q(ledger_day__gte=before.date())
+    untold = Q(state=Occurrence.State.FINISHED, tallied=False)  # of what the totals still lack
+    alive = ~Q(state__in=Occurrence.OVER) | Q(ledger_day__gte=before.date()) | untold
     living = Occurrence.objects.filter(alive, notification=models.OuterRef("pk"))
     rows = Notification.objects.filter(pk__in=ids, updated_at__lt=before)
     rows = rows.filter(Q(zones_open_until=None) | Q(zones_open_until__lt=before))
@@ -76,12 +68,10 @@ def _bare(ids: Sequence[int], *, until: float) -> bool:
 
 @transaction.atomic
 def _delete(ids: Sequence[int], *, before: datetime) -> int:
-    """Delete notifications and their firings, and keep what these add up to.
+    """Delete notifications and their firings, which the totals have in them by now.
 
     Whoever takes one of them up again just now holds it, and keeps it.
     """
     held = oldest(_ended(ids, before=before))(len(ids))
-    with connection.cursor() as cursor:
-        cursor.execute(KEEP_SUMS, [list(held)])
     Notification.objects.filter(pk__in=held).delete()
     return len(held)

@@ -14,7 +14,7 @@ from crm.commands.history import forget_device_events
 from crm.commands.kept_answers import forget_answers
 from crm.commands.sessions import forget_expired_sessions
 from crm.commands.token_health import forget_retired_tokens
-from delivery import dispatch, fanout, firings, ledger, retention
+from delivery import dispatch, fanout, firings, ledger, retention, tally
 from delivery.doorbell import Doorbell
 from delivery.models.notification import Lane
 from delivery.scheduling import claims
@@ -98,6 +98,12 @@ def tell_webhooks() -> None:
 def welcome_zones() -> None:
     """Give local sends a firing for zones that were empty when they were asked for."""
     firings.welcome_zones(now=clock.now())
+
+
+@shared_task(name="add_up")
+def add_up() -> None:
+    """Add what has finished to the totals that metrics show."""
+    tally.add_finished()
 
 
 @shared_task(name="upkeep")

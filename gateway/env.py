@@ -1,6 +1,7 @@
 """Typed readers of the environment; a wrong value stops the start with one clear line."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -89,6 +90,21 @@ SILENT_NETWORK = {
     "tcp_user_timeout": "25000",
 }
 """Of a connection whose packets are swallowed, the kernel says so within 25 s, not within hours."""
+
+
+def url(name: str) -> str:
+    """Give an address that begins with http:// or https://, or nothing where none is set."""
+    value = text(name, "")
+    if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
+        raise ImproperlyConfigured(f"{name} must start with http:// or https://")
+    return value
+
+
+def private_folder(name: str) -> str:
+    """Give the path of a folder for files that need not last: in memory, where there is room."""
+    memory = Path("/dev/shm")  # noqa: S108 - ours are apart for each user, and checked to be
+    base = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    return str(base / f"{name}-{os.geteuid()}")
 
 
 def database(name: str = "DATABASE_URL") -> dict[str, object]:

@@ -205,6 +205,12 @@ PROVIDER_TRANSPORT = env.choice("GATEWAY_PROVIDER_TRANSPORT", "wire", ["wire", "
 WEBHOOK_ALLOW = env.networks("GATEWAY_WEBHOOK_ALLOW")
 WEBHOOK_RETENTION = env.seconds("GATEWAY_WEBHOOK_RETENTION", 30 * 86400, at_least=3600)
 
+# -- what operators watch
+METRICS_ADDRESS = env.text("GATEWAY_METRICS_ADDRESS", "127.0.0.1")
+METRICS_PORT = env.number("GATEWAY_METRICS_PORT", 0, at_most=65_535)  # of a worker or tick; 0: none
+METRICS_DIR = env.text("GATEWAY_METRICS_DIR", "") or env.private_folder("push-gateway-metrics")
+OTLP_ENDPOINT = env.url("GATEWAY_OTLP_ENDPOINT")  # traces go there, where it is set
+
 # -- logs
 LOGGING_CONFIG = "gateway.telemetry.configure_logging"
 LOG_FORMAT = env.choice("GATEWAY_LOG_FORMAT", "text", ["text", "json"])

@@ -8,7 +8,7 @@ from delivery.models.inbox import InboxItem
 from delivery.models.notification import Notification
 from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
-from delivery.models.past import PastPushes
+from delivery.models.tally import Tally
 from delivery.models.webhook import (
     Webhook,
     WebhookDelivery,
@@ -27,8 +27,8 @@ __all__ = [
     "Notification",
     "Occurrence",
     "Open",
-    "PastPushes",
     "ProviderCredential",
+    "Tally",
     "Webhook",
     "WebhookDelivery",
     "WebhookEvent",

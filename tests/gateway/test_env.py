@@ -145,6 +145,16 @@ def test_a_broker_is_given_in_celerys_spelling(put, url, spelled):
     assert env.broker(NAME) == spelled
 
 
+def test_an_address_is_one_of_the_web_or_none(put):
+    assert env.url(NAME) == ""
+    put("http://collector:4318")
+    assert env.url(NAME) == "http://collector:4318"
+    for wrong in ("collector:4318", "grpc://collector:4317", "http://"):
+        put(wrong)
+        with pytest.raises(ImproperlyConfigured, match="http://"):
+            env.url(NAME)
+
+
 def test_another_broker_stops_the_start(put):
     put("amqp://x")
     with pytest.raises(ImproperlyConfigured, match=NAME):

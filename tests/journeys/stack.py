@@ -112,6 +112,7 @@ class Stack:
         with self._shimmed_engines():
             urls = self.services.start().environment()
         self.environ = {**os.environ, **TUNING, **urls, "SECRET_KEY": "a journey's own secret"}
+        self.environ["GATEWAY_METRICS_DIR"] = str(self.base / "metrics")
         self.environ.pop("PGPORT", None)
         subprocess.run(programs.migrate(), check=True, cwd=ROOT, env=self.environ)
         self.run("web", programs.web(self.port))

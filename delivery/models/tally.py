@@ -1,14 +1,13 @@
-"""What became of pushes whose notifications are forgotten."""
+"""Sums over firings that are finished, so that nobody has to add all of them up again."""
 
 from django.db import models
 
-from crm.models import App
 
+class Tally(models.Model):
+    """One row: what became of the pushes of every occurrence that is `tallied`."""
 
-class PastPushes(models.Model):
-    """The sums over an app's forgotten firings: with them no total of the gateway ever falls."""
-
-    app = models.OneToOneField(App, models.CASCADE, primary_key=True, related_name="past_pushes")
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    occurrences = models.BigIntegerField(default=0, db_default=0)
     targeted = models.BigIntegerField(default=0, db_default=0)
     accepted = models.BigIntegerField(default=0, db_default=0)
     rejected = models.BigIntegerField(default=0, db_default=0)
@@ -18,16 +17,11 @@ class PastPushes(models.Model):
     uncertain = models.BigIntegerField(default=0, db_default=0)
     replayed = models.BigIntegerField(default=0, db_default=0)
 
-    COUNTED = (
-        "targeted",
-        "accepted",
-        "rejected",
-        "unregistered",
-        "expired",
-        "cancelled",
-        "uncertain",
-        "replayed",
-    )
+    class Meta:
+        verbose_name_plural = "tallies"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="tally_is_one_row"),
+        ]
 
     def __str__(self) -> str:
-        return f"forgotten pushes of app {self.app_id}"
+        return f"{self.occurrences} occurrences"

@@ -16,7 +16,7 @@ def dropped(name: str, table: str, column: str, change: migrations.AlterField):
 class Migration(migrations.Migration):
     atomic = False  # no index is dropped concurrently within a transaction
 
-    dependencies = [("delivery", "0003_past_pushes"), ("delivery", "0003_webhooks")]
+    dependencies = [("delivery", "0005_occurrence_untallied")]
 
     operations = [
         dropped(
