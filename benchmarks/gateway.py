@@ -68,6 +68,7 @@ class Gateway:
             pids = {
                 "web": web,
                 "worker": stack.enter_context(started(programs.worker(), environ)),
+                "urgent": stack.enter_context(started(programs.urgent_worker(), environ)),
                 "tick": stack.enter_context(started(programs.beat(), environ)),
                 **engines.pids,
             }
@@ -76,8 +77,9 @@ class Gateway:
             yield gateway
 
     def cpu(self) -> dict[str, float]:
-        """Give the CPU seconds each kind of process has taken so far."""
-        return {name: cpu_seconds(pid) for name, pid in self._pids.items()}
+        """Give the CPU seconds each kind of process has taken; the urgent worker is one of them."""
+        taken = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
+        return {**taken, "worker": taken["worker"] + taken.pop("urgent")}
 
     def peak_mib(self, name: str) -> float:
         """Give the most memory one process of a kind has had resident."""

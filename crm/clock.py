@@ -12,6 +12,10 @@ TRUSTED_FOR = 1.0
 MOST_AHEAD = 0.01
 """Seconds we may be ahead of the database, whatever it took to answer."""
 
+ASK = "SELECT clock_timestamp()"
+TRIES = 3
+"""Readings taken on a busy machine until one comes back within `MOST_AHEAD`."""
+
 
 class Reading(NamedTuple):
     """What the database's clock showed, and when."""
@@ -37,9 +41,19 @@ def now() -> datetime:
 
 
 def _read() -> Reading:
-    asked = monotonic()
+    """Ask the database, again where the answer was long on its way: it is as old as that, perhaps.
+
+    Whoever is behind others takes what they have just stored as not due yet.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (at,) = cursor.fetchone()
+        asked = monotonic()
+        cursor.execute(ASK)
+        (at,), came = cursor.fetchone(), monotonic()
+        for _ in range(TRIES - 1):
+            if came - asked <= MOST_AHEAD:
+                break
+            asked = monotonic()
+            cursor.cursor.execute(ASK)  # not by Django's: how often is of no account to anybody
+            (at,), came = cursor.cursor.fetchone(), monotonic()
     # ahead rather than behind: what was just stored with the database's own now() is due
-    return Reading(at, max(asked, monotonic() - MOST_AHEAD))
+    return Reading(at, max(asked, came - MOST_AHEAD))

@@ -25,7 +25,7 @@ RECORD_EVERY = 0.5
 """Seconds: what a lost worker sends twice is at most what was answered since the last record."""
 
 KEEP_EVERY = 1.0
-"""Seconds without a record after which a batch whose provider is silent is shown to be ours."""
+"""Seconds after which a batch is shown to be ours still: half of the shortest lease."""
 
 PATIENCE = 20.0
 """Seconds answers are kept for a database that takes none: a worker that gave up would have its
@@ -52,8 +52,8 @@ class Asked:
 class Answers:
     """Sorts outcomes into what is final, what must be asked again and what is doubted.
 
-    Final ones go to the ledger at least every `RECORD_EVERY` seconds while answers come in; each
-    record also prolongs the batch's lease, and so does waiting for a silent provider. When settled,
+    Final ones go to the ledger at least every `RECORD_EVERY` seconds while answers come in; the
+    batch's lease is prolonged every `KEEP_EVERY`, while a provider is silent, too. When settled,
     `again` are to be asked again, `moving` in the other environment, with the credential `there`,
     and `unsure` once more though they may have arrived.
     """
@@ -81,7 +81,7 @@ class Answers:
         self._surely_dead = 0
         self._clock = pacing.Clock()
         self._began_at = monotonic()
-        self._recorded_at = monotonic()
+        self._recorded_at = self._kept_at = monotonic()
 
     def take(self, chunk: Sequence[Outcome]) -> None:
         """Take what came in; a token's first outcome counts."""
@@ -180,7 +180,8 @@ class Answers:
     def _recorded(self) -> bool:
         """Store what is final; False where the database is away, or has no room."""
         try:
-            self._keep()  # first: it may work where the ledger cannot grow
+            if monotonic() - self._kept_at >= KEEP_EVERY:
+                self._keep()  # first: it may work where the ledger cannot grow
             self._store()
         except (OperationalError, InterfaceError) as fault:
             self._lag.grow()
@@ -188,11 +189,12 @@ class Answers:
             if not connection.in_atomic_block:
                 connection.close_if_unusable_or_obsolete()
             return False
+        self._recorded_at = monotonic()
         return True
 
     def _keep(self) -> None:
         claims.keep_batch(self._batch)
-        self._recorded_at = monotonic()
+        self._kept_at = monotonic()
 
     def _store(self, decided: Sequence[Outcome] = ()) -> None:
         final = [*self._final, *decided]

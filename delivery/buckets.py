@@ -1,4 +1,4 @@
-"""One token bucket a credential, in Redis, shared by all workers.
+"""Token buckets in Redis, shared by all workers: one for whatever a provider counts together.
 
 Each script is one round trip and sees no other half-way. A bucket holds a batch, or what `BURST`
 seconds give where that is more. Of the full rate it has a `share`, which was lowered at `since` and
@@ -6,7 +6,7 @@ grows again from there, or from the end of the `quiet` a provider asked for. Up 
 are given out; `usual` is the time in which half of a batch's answers come.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -121,42 +121,38 @@ class Buckets(Forbearing):
     def __init__(self) -> None:
         super().__init__(instead="pushes are not paced meanwhile")
 
-    def ask(
-        self, credential_id: int, *, rate: int, pushes: int, urgent: bool, horizon: float
-    ) -> Turn:
+    def ask(self, bucket: str, *, rate: int, pushes: int, urgent: bool, horizon: float) -> Turn:
         """Take tokens for a batch at once, or none; turns are given out up to the horizon."""
-        said = self._run(ASK, credential_id, rate, pushes, int(urgent), horizon)
+        said = self._run(ASK, bucket, rate, pushes, int(urgent), horizon)
         return NOW if said is None else Turn(said[0] / 1000, said[1] / 1000, bool(said[2]))
 
-    def heed(
-        self, credential_id: int, *, rate: int, wait: float, overloaded: bool, median: float
-    ) -> int:
+    def heed(self, bucket: str, *, rate: int, wait: float, overloaded: bool, median: float) -> int:
         """Tell what came of a batch; gives the new rate where it was lowered, else 0.
 
         A negative `wait` says that none was asked for, a negative `median` that it tells nothing.
         """
-        return int(self._run(HEED, credential_id, rate, wait, int(overloaded), median) or 0)
+        return int(self._run(HEED, bucket, rate, wait, int(overloaded), median) or 0)
 
-    def rates(self, full: Mapping[int, int]) -> Mapping[int, float]:
-        """Give the present rate of those that have sent lately, from their full rates."""
+    def rates(self, full: Sequence[tuple[str, int]]) -> list[float | None]:
+        """Give present rates, by bucket and full rate; None where nothing was sent lately."""
         said: list[Any] = [None] * len(full)
         with self._unless_it_rests() as rests:
             if full and not rests:
                 pipeline = store(settings.REDIS_URL).pipeline(transaction=False)
-                for credential_id, rate in full.items():
-                    pipeline.eval(RATE, 1, _key(credential_id), rate)
+                for bucket, rate in full:
+                    pipeline.eval(RATE, 1, _key(bucket), rate)
                 said = pipeline.execute()
-        return {pk: float(rate) for pk, rate in zip(full, said, strict=True) if rate is not None}
+        return [None if rate is None else float(rate) for rate in said]
 
-    def _run(self, script: str, credential_id: int, *said: float) -> Any:
+    def _run(self, script: str, bucket: str, *said: float) -> Any:
         with self._unless_it_rests() as rests:
             if not rests:
-                return _script(settings.REDIS_URL, script)(keys=[_key(credential_id)], args=said)
+                return _script(settings.REDIS_URL, script)(keys=[_key(bucket)], args=said)
         return None
 
 
-def _key(credential_id: int) -> str:
-    return f"gateway:pace:{credential_id}"
+def _key(bucket: str) -> str:
+    return f"gateway:pace:{bucket}"
 
 
 @lru_cache

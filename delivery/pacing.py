@@ -31,6 +31,12 @@ def full_rate(credential: ProviderCredential) -> int | None:
     return pace or None
 
 
+def bucket_of(credential: ProviderCredential) -> str:
+    """Give the bucket a credential draws from: Google's quota is a project's, whoever sends."""
+    project = credential.facts.get("project_id")
+    return f"fcm:{project}" if credential.provider == "fcm" and project else str(credential.pk)
+
+
 def wait_for_turn(batch: Batch, *, pushes: int) -> timedelta | None:
     """Take a turn for a batch and give None, or say how long it has to wait for one.
 
@@ -41,7 +47,8 @@ def wait_for_turn(batch: Batch, *, pushes: int) -> timedelta | None:
     if credential is None or (rate := full_rate(credential)) is None:
         return None
     urgent = batch.lane == Lane.URGENT
-    turn = buckets.ask(credential.pk, rate=rate, pushes=pushes, urgent=urgent, horizon=HORIZON)
+    bucket = bucket_of(credential)
+    turn = buckets.ask(bucket, rate=rate, pushes=pushes, urgent=urgent, horizon=HORIZON)
     if turn == NOW:
         return None
     # those without a turn come back one by one
@@ -95,7 +102,8 @@ def heed(credential: ProviderCredential, clock: Clock, again: Sequence[Outcome])
         return
     median = clock.median() if telling else -1.0
     wait = max(waits, default=-1.0)
-    slowed = buckets.heed(credential.pk, rate=rate, wait=wait, overloaded=overloaded, median=median)
+    bucket = bucket_of(credential)
+    slowed = buckets.heed(bucket, rate=rate, wait=wait, overloaded=overloaded, median=median)
     if slowed:
         why = f"half of the answers took {median:.1f} s" if telling else again[0].reason
         log.warning("%s (%d) slows to %d a second: %s", credential, credential.pk, slowed, why)
@@ -103,5 +111,7 @@ def heed(credential: ProviderCredential, clock: Clock, again: Sequence[Outcome])
 
 def rates(credentials: Iterable[ProviderCredential]) -> Mapping[int, float]:
     """Give the present rate of each paced credential that has sent lately, by its id."""
-    full = {c.pk: rate for c in credentials if (rate := full_rate(c)) is not None}
-    return buckets.rates(full)
+    paced = [(c, rate) for c in credentials if (rate := full_rate(c)) is not None]
+    found = buckets.rates([(bucket_of(credential), rate) for credential, rate in paced])
+    told = zip(paced, found, strict=True)
+    return {credential.pk: rate for (credential, _), rate in told if rate is not None}

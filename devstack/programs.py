@@ -12,6 +12,7 @@ UNMOVED = ["-W", "ignore:You're running the worker with superuser"]
 PROCESSES = 2 * (os.cpu_count() or 1)
 """Of a worker: while one waits for a provider's answers another has work for the core."""
 
+QUIET = ["--without-gossip", "--without-mingle"]
 CELERY = [sys.executable, *UNMOVED, "-m", "celery", "--quiet", "-A", "gateway"]
 
 
@@ -40,8 +41,14 @@ def worker(processes: int = PROCESSES) -> list[str]:
     """Prefork processes that look into `urgent` first, then into `planning`, then into `bulk`."""
     size = ["--pool", "prefork", "--concurrency", str(processes)]
     size += ["--queues", "urgent,planning,bulk"]
-    quiet = ["--without-gossip", "--without-mingle"]
-    return [*CELERY, "worker", *size, *quiet]
+    return [*CELERY, "worker", *size, *QUIET]
+
+
+def urgent_worker() -> list[str]:
+    """One process more that looks into `urgent` alone: it has no batch of a broadcast in hand."""
+    size = ["--pool", "prefork", "--concurrency", "1", "--queues", "urgent"]
+    # no two workers of a machine share a name
+    return [*CELERY, "worker", *size, *QUIET, "--hostname", "urgent@%h"]
 
 
 def beat() -> list[str]:

@@ -87,6 +87,7 @@ class Stack:
         self._start(children, "web", programs.web(self._port))  # it asks the database later
         self._migrate(children, urls["DATABASE_URL"])
         worker = self._start(children, "worker", programs.worker())
+        self._start(children, "urgent", programs.urgent_worker())
         self._start(children, "beat", programs.beat())
         with self._terminal.step("simulator"):
             facts = self._facts(children, phones)

@@ -1,6 +1,7 @@
 """The beat: rings at its intervals, whatever the wall clocks show."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from time import monotonic
 from typing import Any
 
@@ -64,10 +65,10 @@ class Beats(Scheduler):
 def hear(name: str) -> None:
     """Have the beat know that a worker heard its ring."""
     try:
-        with _broker() as broker:
-            broker.pipeline(transaction=False).delete(UNHEARD.format(name)).set(
-                HEARD.format(name), 1, px=DAY
-            ).execute()
+        told = _broker(settings.REDIS_URL).pipeline(transaction=False)
+        told.delete(UNHEARD.format(name))
+        told.set(HEARD.format(name), 1, px=DAY)
+        told.execute()
     except RedisError:
         return  # the ring is repeated
 
@@ -80,11 +81,12 @@ def heard_ago(broker: Redis) -> Mapping[str, float]:
 
 def _ring_is_free(name: str) -> bool:
     try:
-        with _broker() as broker:
-            return bool(broker.set(UNHEARD.format(name), 1, nx=True))
+        return bool(_broker(settings.REDIS_URL).set(UNHEARD.format(name), 1, nx=True))
     except RedisError:
         return False
 
 
-def _broker() -> Redis:
-    return Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+@lru_cache
+def _broker(url: str) -> Redis:
+    """Give the way to the broker, with connections that are kept: there is a ring each second."""
+    return Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)

@@ -83,6 +83,15 @@ def choice(name: str, default: str, choices: list[str]) -> str:
     return value
 
 
+SILENT_NETWORK = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
+"""Of a connection whose packets are swallowed, the kernel says so within 25 s, not within hours."""
+
+
 def url(name: str) -> str:
     """Give an address that begins with http:// or https://, or nothing where none is set."""
     value = text(name, "")
@@ -118,7 +127,7 @@ def database(name: str = "DATABASE_URL") -> dict[str, object]:
         "PASSWORD": unquote(url.password or "") or text("DATABASE_PASSWORD", ""),
         "HOST": unquote(url.hostname or "") if "%" not in url.netloc else _socket(url.netloc),
         "PORT": port,
-        "OPTIONS": {"connect_timeout": "5", **dict(parse_qsl(url.query))},
+        "OPTIONS": {"connect_timeout": "5", **SILENT_NETWORK, **dict(parse_qsl(url.query))},
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
     }

@@ -144,7 +144,7 @@ def occurrences(now: datetime) -> Firings:
 
 def paces() -> Mapping[ProviderCredential, float]:
     """Give how many pushes a second each paced credential that has sent lately may send now."""
-    known = {c.pk: c for c in ProviderCredential.objects.only("app", "provider", "pace")}
+    known = {c.pk: c for c in ProviderCredential.objects.only("app", "provider", "facts", "pace")}
     return {known[pk]: rate for pk, rate in pacing.rates(known.values()).items()}
 
 

@@ -175,6 +175,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "queue_order_strategy": "priority",  # always look in `urgent` first
     "socket_connect_timeout": 1,  # whoever rings has `delivery.doorbell.PATIENCE`
     "socket_timeout": 3,
+    # a broker behind a network that swallows what is said is found out within twice that
+    "health_check_interval": 10,
 }
 CELERY_TASK_PUBLISH_RETRY = False  # tick finds what no message woke
 CELERY_DB_REUSE_MAX = 10**9  # keep the connection; `task_prerun` checks its health

@@ -10,7 +10,6 @@ from uuid import uuid4
 from django.db import connection
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import MD5
-from django.utils import timezone
 
 from crm import clock
 from crm.models import DeviceToken, Install
@@ -137,7 +136,7 @@ def valued(values: Sequence[str]) -> Q:
 
 def drop_tokens(install: Install, *, reason: str) -> None:
     """Forget how to reach an install until it registers again."""
-    retire(install.device_tokens.all(), reason, timezone.now())
+    retire(install.device_tokens.all(), reason, clock.now())
 
 
 def give_away(holder: DeviceToken) -> None:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.utils import timezone
 
+from crm import clock
 from crm.commands.device_tokens import (
     REGISTERED_ELSEWHERE,
     give_away,
@@ -87,7 +87,7 @@ def retire_tokens(deaths: Sequence[Death]) -> dict[int, str]:
     said = ((d.token_id, d.reason, d.died_at, dead if d.proven else doubted) for d in deaths)
     columns = map(list, zip(*said, strict=True))
     with connection.cursor() as cursor:
-        cursor.execute(RETIRE, [*columns, timezone.now()])
+        cursor.execute(RETIRE, [*columns, clock.now()])
         return dict(cursor.fetchall())
 
 
@@ -96,7 +96,7 @@ def revive_tokens(token_ids: Sequence[int]) -> int:
     if not token_ids:
         return 0
     with connection.cursor() as cursor:
-        cursor.execute(REVIVE, [list(token_ids), timezone.now()])
+        cursor.execute(REVIVE, [list(token_ids), clock.now()])
         return int(cursor.rowcount)
 
 
@@ -125,7 +125,7 @@ def _place(token: DeviceToken) -> tuple[str, str, str]:
 def _move(token: DeviceToken, *, environment: str, twin: DeviceToken | None) -> None:
     if twin is not None and twin.pk != token.pk:
         if twin.state == DeviceToken.State.ALIVE:
-            retire(DeviceToken.objects.filter(pk=token.pk), REGISTERED_ELSEWHERE, timezone.now())
+            retire(DeviceToken.objects.filter(pk=token.pk), REGISTERED_ELSEWHERE, clock.now())
             return
         give_away(twin)
     token.environment, token.environment_known = environment, True

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from crm import clock
 from crm.commands.device_tokens import (
     REGISTERED_ELSEWHERE,
     Address,
@@ -64,7 +65,7 @@ def unsubscribe_device(user: User, token_id: int) -> None:
     token = mine.filter(pk=token_id).first()
     if token is None:
         raise NotFound("No such subscription.")
-    retire(DeviceToken.objects.filter(pk=token.pk), "unsubscribed by the user", timezone.now())
+    retire(DeviceToken.objects.filter(pk=token.pk), "unsubscribed by the user", clock.now())
 
 
 @transaction.atomic
@@ -86,7 +87,7 @@ def drop_user_devices(user: User) -> None:
 def _retire_all(installs: Iterable[Install]) -> None:
     tokens = DeviceToken.objects.filter(install__in=installs).order_by("pk")
     locked = tokens.select_for_update(no_key=True).values_list("pk", flat=True)
-    retire(DeviceToken.objects.filter(pk__in=list(locked)), "the user was deleted", timezone.now())
+    retire(DeviceToken.objects.filter(pk__in=list(locked)), "the user was deleted", clock.now())
 
 
 def _recognise_device(device: UserDevice) -> Install:

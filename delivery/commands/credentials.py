@@ -15,6 +15,7 @@ from delivery.providers.apns.certificate import topics_of
 from delivery.providers.contract import Credentials
 
 Kind = ProviderCredential.Kind
+OWN_PACE = -1
 ACCOUNT_FIELDS = ("project_id", "client_email", "private_key", "token_uri")
 
 
@@ -24,7 +25,8 @@ class StoreCredential:
 
     `topic` is the bundle id of tokens registered without one; with `only_topic` the credential
     serves no other. `endpoint` and `ca_pem` aim it at another address than the provider's own.
-    `pace` is in pushes a second: None leaves it to the provider, 0 sends as fast as we can.
+    `pace` is in pushes a second: 0 sends as fast as we can, `OWN_PACE` leaves it to the provider,
+    and None leaves what is stored, or that where nothing is.
     """
 
     app: App
@@ -58,7 +60,8 @@ def store_credential(ask: StoreCredential) -> ProviderCredential:
         credential = ProviderCredential(**use, version=0)
     credential.kind, credential.facts, credential.secret = kind, facts, ask.secret
     credential.endpoint, credential.ca_pem = ask.endpoint, ask.ca_pem
-    credential.pace = ask.pace
+    if ask.pace is not None:
+        credential.pace = None if ask.pace == OWN_PACE else ask.pace
     credential.version += 1
     credential.updated_at = clock.now()
     credential.save()

@@ -72,9 +72,10 @@ def send_reachable(asks: Sequence[SendNotification]) -> list[Notification]:
 
 def _accept(ask: SendNotification, *, now: datetime) -> Notification:
     notification = Notification(
-        app=ask.app,
+        # ids are set at once, objects through a descriptor
+        app_id=ask.app.pk,
         source=ask.source,
-        author=ask.author,
+        author_id=None if ask.author is None else ask.author.pk,
         created_at=now,
         request_id=context.request_id.get() or None,
         trace_parent=tracing.traceparent(),

@@ -47,7 +47,8 @@ class Notification(models.Model):
 
     # 1 … 2³¹-1: Android truncates larger numbers, Swift ignores 0 (contracts/kumulos §1)
     id = models.AutoField(primary_key=True)
-    app = models.ForeignKey(App, models.CASCADE, related_name="notifications")
+    # no index of its own: that of its app and id begins with it
+    app = models.ForeignKey(App, models.CASCADE, related_name="notifications", db_index=False)
     source = models.CharField(max_length=16, choices=Source.choices)
     kind = models.CharField(
         max_length=8, choices=Kind.choices, default=Kind.PUSH, db_default="push"

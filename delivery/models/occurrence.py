@@ -64,7 +64,10 @@ class Occurrence(models.Model):
     UNDER_WAY = (State.PLANNING, State.SENDING)
     OVER = (State.FINISHED, State.CANCELLED, State.SKIPPED)
 
-    notification = models.ForeignKey(Notification, models.CASCADE, related_name="occurrences")
+    # no index of its own: the one by which it fires once begins with it
+    notification = models.ForeignKey(
+        Notification, models.CASCADE, related_name="occurrences", db_index=False
+    )
     due_at = models.DateTimeField()
     zone = models.CharField(max_length=64, default="", db_default="")
     state = models.CharField(max_length=16, choices=State.choices, default=State.DUE)

@@ -9,7 +9,10 @@ from delivery.models.notification import Notification
 class Open(models.Model):
     """The first tap on a notification on one install by one user; anonymous users count too."""
 
-    notification = models.ForeignKey(Notification, models.CASCADE, related_name="opens")
+    # no index of its own: the one by which it counts once begins with it
+    notification = models.ForeignKey(
+        Notification, models.CASCADE, related_name="opens", db_index=False
+    )
     install = models.ForeignKey(Install, models.CASCADE, related_name="opens")
     user_uid = models.CharField(max_length=User.UID_LIMIT)
     opened_at = models.DateTimeField()

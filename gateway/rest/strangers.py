@@ -26,7 +26,8 @@ LARGEST = 10_000
 
 REFUSED = Counter(
     "gateway_http_strangers_refused",
-    "Requests answered 429 after many wrong keys from their address.",
+    "Requests answered 429 before their keys were looked at.",
+    ["why"],
 )
 
 
@@ -62,7 +63,7 @@ def counted(request: Request) -> Iterator[None]:
     """Refuse to look keys up for an address that said too many wrong ones; count the next."""
     address = address_of(request)
     if address and (wait := strangers.wait(address)) > 0:
-        REFUSED.inc()
+        REFUSED.labels("wrong keys").inc()
         raise TooManyRequests(wait=wait)
     try:
         yield

@@ -5,11 +5,12 @@ from typing import Any
 
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser, JSONParser
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from crm.models import App
+from gateway.rest.rendering import Json
 from gateway.rest.throttling import admit
 
 
@@ -37,7 +38,7 @@ class WireViewSet(ViewSet):
     the App.
     """
 
-    renderer_classes = [JSONRenderer]
+    renderer_classes = [Json]
     parser_classes = [JSONParser]  # what the OpenAPI page shows; nothing is parsed by it
     content_negotiation_class = AlwaysJson
     door: str

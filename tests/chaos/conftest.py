@@ -18,6 +18,7 @@ def running(tmp_path_factory):
     stack = Stack(tmp_path_factory.mktemp("stack"), switches, careless=False)
     try:
         stack.start()
+        stack.start_urgent_worker()
         yield stack
     finally:
         stack.stop()

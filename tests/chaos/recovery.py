@@ -80,6 +80,7 @@ def recover(
         uncertain=sum(o["uncertain"] for o in occurrences),
     )
     measured.append(found)
+    print(found)  # noqa: T201 - as it comes, with `-s`: a long run may be cut
     assert found.doubled <= found.replayed, found
     return occurrences
 

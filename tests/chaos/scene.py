@@ -12,6 +12,7 @@ from typing import Any
 from tests.chaos.broadcast import IN_FLIGHT
 from tests.chaos.desk import Desk
 from tests.chaos.recovery import doubled, recover
+from tests.chaos.waits import let_pass
 from tests.journeys.stack import Stack, wait_until
 
 PUSHES = 400
@@ -19,13 +20,6 @@ MANY = 2 * IN_FLIGHT
 """More than can be under way at once: some are still to come whatever happens to those."""
 BURST = 50
 """More pushes than there are connections: a fresh one carries a single push first."""
-
-WAITS = """
-SELECT table_name, column_name FROM information_schema.columns
- WHERE table_name IN ('delivery_batch', 'delivery_providercredential', 'delivery_breaker')
-   AND data_type = 'timestamp with time zone'
-   AND column_name NOT IN ('created_at', 'updated_at', 'lease_until', 'opened_at')
-"""
 
 
 def key_of(record: dict[str, Any]) -> str:
@@ -125,10 +119,7 @@ class Scene:
 
     def let_pass(self, seconds: int = 3600) -> None:
         """Let every wait that is stored come so much nearer; time itself goes on as ever."""
-        with self.stack.database() as database:
-            for table, column in database.execute(WAITS).fetchall():
-                moved = f"{column} - make_interval(secs => {seconds})"
-                database.execute(f"UPDATE {table} SET {column} = {moved}")  # type: ignore[arg-type]
+        let_pass(self.stack, seconds=seconds)
 
     def addresses(self) -> list[str]:
         """Give the addresses of the app's tokens."""

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from tests.journeys.stack import Stack
 
-KINDS = ("web", "worker", "worker's child", "beat", "postgres", "postgres backend", "valkey")
+KINDS = (
+    *("web", "worker", "worker's child", "urgent worker", "beat"),
+    *("postgres", "postgres backend", "valkey"),
+)
 """What may be killed; an engine by its own name is the server itself."""
 
 SUPERVISORS_NAP = 0.1

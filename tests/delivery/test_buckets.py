@@ -5,7 +5,7 @@ from redis import Redis
 
 from delivery.buckets import NOW, Buckets
 
-CREDENTIAL = 1
+BUCKET = "1"
 KEY = "gateway:pace:1"
 
 
@@ -25,7 +25,7 @@ def buckets():
 @pytest.fixture
 def ask(buckets):
     def ask(pushes, *, rate=100, urgent=False):
-        return buckets.ask(CREDENTIAL, rate=rate, pushes=pushes, urgent=urgent, horizon=30)
+        return buckets.ask(BUCKET, rate=rate, pushes=pushes, urgent=urgent, horizon=30)
 
     return ask
 
@@ -34,14 +34,14 @@ def ask(buckets):
 def heed(buckets):
     def heed(*, wait=-1.0, overloaded=False, median=-1.0, rate=100):
         said = {"wait": wait, "overloaded": overloaded, "median": median}
-        return buckets.heed(CREDENTIAL, rate=rate, **said)
+        return buckets.heed(BUCKET, rate=rate, **said)
 
     return heed
 
 
 @pytest.fixture
 def rate(buckets):
-    return lambda: buckets.rates({CREDENTIAL: 100})[CREDENTIAL]
+    return lambda: buckets.rates([(BUCKET, 100)])[0]
 
 
 @pytest.fixture
@@ -171,9 +171,9 @@ def test_a_provider_that_stays_slow_becomes_the_usual(heed, later):
 
 
 def test_only_those_that_sent_lately_have_a_rate(buckets, ask):
-    assert buckets.rates({CREDENTIAL: 100, 2: 100}) == {}
+    assert buckets.rates([(BUCKET, 100), ("2", 100)]) == [None, None]
     ask(1)
-    assert buckets.rates({CREDENTIAL: 100, 2: 100}) == {CREDENTIAL: 100}
+    assert buckets.rates([(BUCKET, 100), ("2", 100)]) == [100, None]
 
 
 def test_without_redis_nothing_waits_and_it_is_not_asked_again_at_once(settings, ask, heed):

@@ -226,6 +226,29 @@ def test_an_operator_sets_the_pace(stored, said, kept, rate):
     assert (credential.pace, pacing.full_rate(credential)) == (kept, rate)
 
 
+def test_a_credential_stored_anew_keeps_its_pace_until_another_is_said(stored):
+    stored("--pace", "250")
+
+    assert stored().pace == 250
+    assert stored("--pace", "default").pace is None
+
+
+def test_two_apps_of_one_project_share_its_quota(app, stored):
+    ours = stored("--pace", "100")
+    theirs = ProviderCredential(provider="fcm", facts={"project_id": "p"}, pace=100, pk=ours.pk + 1)
+    other = ProviderCredential(provider="fcm", facts={"project_id": "q"}, pace=100, pk=ours.pk + 2)
+
+    pacing.buckets.heed(pacing.bucket_of(ours), rate=100, wait=60, overloaded=False, median=-1.0)
+
+    assert pacing.rates([ours, theirs, other]) == {ours.pk: 0, theirs.pk: 0}
+
+
+def test_two_credentials_of_apples_have_nothing_in_common():
+    credentials = [ProviderCredential(provider="apns", facts={"topic": "t"}, pk=n) for n in (1, 2)]
+
+    assert pacing.bucket_of(credentials[0]) != pacing.bucket_of(credentials[1])
+
+
 @pytest.mark.parametrize("said", ["-1", "fast", "1000001"])
 def test_a_pace_that_is_none_is_refused(stored, said):
     with pytest.raises(CommandError, match="--pace"):
@@ -238,7 +261,9 @@ def test_a_probe_that_has_no_turn_is_left_to_another_worker(planned, memory):
     work()
     pace(1)
     credential = ProviderCredential.objects.get(provider="apns")
-    pacing.buckets.heed(credential.pk, rate=1, wait=60, overloaded=False, median=-1.0)
+    pacing.buckets.heed(
+        pacing.bucket_of(credential), rate=1, wait=60, overloaded=False, median=-1.0
+    )
     provider.sent.clear()
     Breaker.objects.update(next_probe_at=timezone.now())
     Batch.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))

@@ -100,6 +100,7 @@ def test_a_living_one_in_front_hides_no_other(ended, sends, now, monkeypatch):
     later = sends.to(Audience(everyone=True)).notification
     Occurrence.objects.filter(notification=later).update(state="finished")
     age([later.pk], 2 * YEAR)
+    tally.add_finished()
     Occurrence.objects.filter(notification=ended).update(state="due")
 
     assert retention.forget_notifications(now=now) == 1

@@ -57,6 +57,7 @@ HTTPServer(("127.0.0.1", %d), Fine).serve_forever()
 ''' % port)
 programs.worker = lambda: small(
     "import time; print('small@worker ready.', flush=True); time.sleep(60)")
+programs.urgent_worker = lambda: small("import time; time.sleep(60)")
 programs.beat = lambda: small(
     "import sys, time; print('cannot tick', flush=True); time.sleep(1); sys.exit(7)")
 """

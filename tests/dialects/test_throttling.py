@@ -158,14 +158,14 @@ def knock(client, new_app, *, secret="wrong", address=SOMEWHERE, **headers):
 
 @pytest.mark.usefixtures("few")
 def test_after_many_wrong_keys_an_address_has_to_wait(client, new_app):
-    before = count("gateway_http_strangers_refused_total")
+    before = count("gateway_http_strangers_refused_total", why="wrong keys")
     assert [knock(client, new_app).status_code for _ in range(3)] == [401] * 3
     with CaptureQueriesContext(connection) as asked:
         answer = knock(client, new_app)
     assert (answer.status_code, answer.json()) == (429, {"error": "Too Many Requests"})
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
     assert len(asked) == 0, "a guess costs no look-up"
-    assert count("gateway_http_strangers_refused_total") - before == 1
+    assert count("gateway_http_strangers_refused_total", why="wrong keys") - before == 1
     assert knock(client, new_app, address=ELSEWHERE).status_code == 401
 
 

@@ -64,7 +64,7 @@ def test_it_tries_again_until_the_table_is_free(one_behind, other, capsys):
 
     assert "somebody holds a table" in capsys.readouterr().out
     with connection.cursor() as cursor:
-        assert "delivery_pastpushes" in connection.introspection.table_names(cursor)
+        assert "delivery_tally" in connection.introspection.table_names(cursor)
 
 
 def test_it_gives_up_in_the_end(one_behind, other, monkeypatch):

@@ -27,7 +27,8 @@ from devstack.ports import free_port
 from devstack.services import Services
 from simulator import launch
 
-PATIENCE = 40.0
+PATIENCE = float(os.environ.get("PATIENCE") or 40)
+"""Seconds anything may take; a machine that others use needs more."""
 
 APPS_AT_ONCE = 12
 SEED = """
@@ -122,6 +123,9 @@ class Stack:
 
     def start_worker(self) -> None:
         self.run("worker", programs.worker())
+
+    def start_urgent_worker(self) -> None:
+        self.run("urgent worker", programs.urgent_worker())
 
     def run(self, name: str, command: list[str], *, log: Path | None = None) -> None:
         """Start a program, to be known by this name; it writes to a log of its own, or to ours."""

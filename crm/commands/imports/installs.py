@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from crm.commands.imports.rows import NO_WORDS, InstallRow, Words
-from crm.commands.imports.staging import as_json, as_text, merged, rounds, staged
+from crm.commands.imports.staging import as_json, as_text, id_of, merged, rounds, staged
 from crm.commands.imports.tokens import owners_of, store_tokens
 from crm.commands.installs import TrackInstall
 from crm.models import App
@@ -22,12 +22,15 @@ LOCK = """
 SELECT 1 FROM crm_install WHERE app_id = %s AND uid = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
 
-RECOGNISE_USERS = """
-INSERT INTO crm_user AS old (app_id, uid, anonymous)
-SELECT %(app)s, user_uid, bool_or(user_uid = uid) FROM said GROUP BY user_uid ORDER BY user_uid
+RECOGNISE_USERS = f"""
+INSERT INTO crm_user AS old (id, app_id, uid, anonymous)
+SELECT {id_of("crm_user")}, %(app)s, named.user_uid, named.anonymous
+  FROM (SELECT user_uid, bool_or(user_uid = uid) AS anonymous FROM said GROUP BY user_uid) named
+  LEFT JOIN crm_user known ON known.app_id = %(app)s AND known.uid = named.user_uid
+ ORDER BY named.user_uid
 ON CONFLICT (app_id, uid) DO UPDATE SET anonymous = true
  WHERE EXCLUDED.anonymous AND NOT old.anonymous
-"""
+"""  # noqa: S608 - no value
 
 NEWER = "(old.last_active_at < EXCLUDED.last_active_at AND EXCLUDED.last_active_at < now())"
 

@@ -51,6 +51,15 @@ def merged(columns: Mapping[str, str], *, newer: str) -> str:
     )
 
 
+def id_of(table: str) -> str:
+    """Give SQL for the id of a row `known` already, or else a new one.
+
+    An insertion that becomes an update has taken an id from the sequence all the same: of 32-bit
+    ids a crowd imported day by day would use up all there are.
+    """
+    return f"COALESCE(known.id, nextval(pg_get_serial_sequence('{table}', 'id')))"
+
+
 def by_now(column: str) -> str:
     """Give SQL for a moment told by a clock that may run ahead of ours."""
     return f"LEAST({column}, CASE WHEN {column} IS NOT NULL THEN now() END)"

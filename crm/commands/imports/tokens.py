@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 
 from crm.commands.imports.rows import InstallRow, Words
-from crm.commands.imports.staging import as_json, as_text, staged
+from crm.commands.imports.staging import as_json, as_text, id_of, staged
 from crm.models import App
 
 SAID = """
@@ -64,14 +64,19 @@ LEFT JOIN LATERAL (
 # it died; one that had only made room for another is not dead by anybody's proof.
 STORE = f"""
 INSERT INTO crm_devicetoken AS old
-       (app_id, install_id, transport, environment, topic, kind, value, environment_known,
+       (id, app_id, install_id, transport, environment, topic, kind, value, environment_known,
         enabled, details, state, registered_at)
-SELECT i.app_id, i.id, said.transport, coalesce(learned.environment, said.environment),
-       said.topic, 'token', said.value, said.environment_known OR learned.environment IS NOT NULL,
+SELECT {id_of("crm_devicetoken")}, i.app_id, i.id, said.transport,
+       coalesce(learned.environment, said.environment), said.topic, 'token', said.value,
+       said.environment_known OR learned.environment IS NOT NULL,
        said.enabled, said.details, 'alive',
        CASE WHEN said.registered_at < now() THEN said.registered_at ELSE 'epoch' END
   FROM said JOIN crm_install i ON i.app_id = %(app)s AND i.uid = said.install_uid
   {LEARNED}
+  LEFT JOIN crm_devicetoken known
+    ON known.app_id = i.app_id AND known.value_digest = md5(said.value)
+   AND known.transport = said.transport AND known.topic = said.topic
+   AND known.environment = coalesce(learned.environment, said.environment)
  WHERE NOT {LEFT_SINCE}
  ORDER BY said.install_uid
 ON CONFLICT (app_id, value_digest, transport, environment, topic) DO UPDATE SET

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from crm.commands.imports.rows import NO_WORDS, UserRow, Words
-from crm.commands.imports.staging import as_json, as_text, by_now, merged, rounds, staged
+from crm.commands.imports.staging import as_json, as_text, by_now, id_of, merged, rounds, staged
 from crm.models import App
 
 SAID = """
@@ -33,12 +33,14 @@ CONSENTED_SINCE = """EXISTS (
 
 STORE = f"""
 INSERT INTO crm_user AS old
-       (app_id, uid, anonymous, attributes, tags, in_app_enabled,
+       (id, app_id, uid, anonymous, attributes, tags, in_app_enabled,
         first_active_at, last_active_at, created_at, updated_at)
-SELECT %(app)s, uid, anonymous, attributes, COALESCE(tags, '{{}}'), in_app_enabled,
-       {by_now("first_active_at")}, {by_now("last_active_at")},
-       LEAST(created_at, first_active_at, told_at, now()), LEAST(told_at, now())
-  FROM said ORDER BY uid
+SELECT {id_of("crm_user")}, %(app)s, said.uid, said.anonymous, said.attributes,
+       COALESCE(said.tags, '{{}}'), said.in_app_enabled,
+       {by_now("said.first_active_at")}, {by_now("said.last_active_at")},
+       LEAST(said.created_at, said.first_active_at, told_at, now()), LEAST(told_at, now())
+  FROM said LEFT JOIN crm_user known ON known.app_id = %(app)s AND known.uid = said.uid
+ ORDER BY said.uid
 ON CONFLICT (app_id, uid) DO UPDATE SET
     attributes = CASE WHEN {TELLS} THEN EXCLUDED.attributes ELSE old.attributes END,
     {merged({"tags": "'{}'"}, newer=NEWER)},

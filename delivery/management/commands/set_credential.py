@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from crm.errors import DomainError
 from crm.models import App
-from delivery.commands.credentials import StoreCredential, store_credential
+from delivery.commands.credentials import OWN_PACE, StoreCredential, store_credential
 
 MOST = 1_000_000
 
@@ -47,7 +47,8 @@ class Command(BaseCommand):
             "--pace",
             type=_pace,
             metavar="N",
-            help="pushes a second, 0 for any number; by default what the provider takes",
+            help="pushes a second, 0 for any number, `default` for what the provider takes;"
+            " unsaid, it stays as it is",
         )
 
     def handle(
@@ -92,6 +93,8 @@ class Command(BaseCommand):
 
 
 def _pace(text: str) -> int:
+    if text == "default":
+        return OWN_PACE
     pace = int(text)
     if not 0 <= pace <= MOST:
         raise ArgumentTypeError(f"{text} is not between 0 and {MOST:,}")

@@ -8,15 +8,17 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.chaos import shim
 from tests.chaos.asking import stored
 from tests.chaos.recovery import accepted, doubled
+from tests.chaos.soak.drain import drain
 from tests.chaos.soak.gauges import Gauges
 from tests.chaos.soak.harm import Harm
-from tests.chaos.soak.load import Load, drain
+from tests.chaos.soak.load import Load
+from tests.chaos.waits import Waiting
 from tests.journeys.stack import VERDICTS, Stack
 
 MINUTES = float(os.environ.get("MINUTES") or 30)
@@ -27,6 +29,10 @@ KILLS_UNTIL = 0.25
 """The part of the time in which our processes are killed; from then on their memory is watched."""
 
 DRAIN_SECONDS = 180.0
+"""Without any push settled, before all has ended; waits a provider asked for are skipped."""
+
+LONGEST_WAIT = 900.0
+"""Apple's quarter of an hour after a 503."""
 
 
 def main() -> int:
@@ -41,6 +47,7 @@ def main() -> int:
         stack = Stack(Path(folder), switches, careless=False)
         try:
             stack.start()
+            stack.start_urgent_worker()
             wrong = soak(stack, switches)
         finally:
             stack.stop()
@@ -69,13 +76,24 @@ def soak(stack: Stack, switches: shim.Shim | None) -> list[str]:
             gauges.read()
         time.sleep(PAUSE)
     stack.control.delete("/script")
+    stack.revive()
     try:
-        drain(stack, seconds=DRAIN_SECONDS)
+        waited = drain(stack, seconds=DRAIN_SECONDS)
     except AssertionError as stuck:
-        return [str(stuck), *losses(stack, load)]
+        return [str(stuck), *harm.fallen, *growth(gauges), *losses(stack, load)]
+    for wait in waited:
+        print(f"waiting in the end: {wait.pushes} pushes, {wait.longest:.0f} s yet: {wait.reason}")
     print(f"\n{sum(harm.done.values())} faults: {harm.done}")
-    print(f"{len(load.told)} asks accepted, {load.refused} refused or unanswered meanwhile\n")
-    return [*growth(gauges), *losses(stack, load)]
+    print(f"{len(load.told)} asks accepted, {load.refused} refused or unanswered meanwhile")
+    print(f"{load.withheld} broadcasts withheld: the machine was busy with those before\n")
+    return [*harm.fallen, *too_long(waited), *growth(gauges), *losses(stack, load)]
+
+
+def too_long(waited: Sequence[Waiting]) -> Iterator[str]:
+    """Yield what was to wait for longer than any provider here asks for."""
+    for wait in waited:
+        if wait.longest > LONGEST_WAIT:
+            yield f"{wait.pushes} pushes wait {wait.longest:.0f} s yet: {wait.reason}"
 
 
 def growth(gauges: Gauges) -> Iterator[str]:

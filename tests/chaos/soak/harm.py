@@ -17,6 +17,12 @@ PROVIDERS = {
     "provider unavailable": {"every": 3, "times": 60, "action": {"status": 503, "retry_after": 2}},
 }
 
+READY_WITHIN = 120.0
+"""Seconds until it calls itself ready again: not before work is done that a busy machine left."""
+
+LAST_WORDS = 40
+"""Lines of the log that are shown of a process that ended by itself."""
+
 
 class Harm:
     """Hurts one thing at a time and puts it right; `done` counts by name.
@@ -26,6 +32,7 @@ class Harm:
 
     def __init__(self, stack: Stack, shim: Shim | None, chance: random.Random) -> None:
         self.done: dict[str, int] = {}
+        self.fallen: list[str] = []
         self.may_kill = True
         self._stack = stack
         self._shim = shim
@@ -33,12 +40,28 @@ class Harm:
 
     def do_one(self) -> str:
         """Hurt something, whatever it is, and give its name."""
+        self._note_fallen("between faults")
         name, hurt = self._chance.choice(self._choices())
         hurt()
-        self._stack.revive()
-        wait_until("ready", lambda: self._stack.call("GET", "/readyz", keys=None).status == 200)
+        self._note_fallen(name)
+        try:
+            wait_until("ready", self._is_ready, seconds=READY_WITHIN)
+        except AssertionError as late:
+            said = self._stack.call("GET", "/readyz", keys=None)
+            raise AssertionError(f"after {name}, {late}; {said}; {self.fallen}") from None
         self.done[name] = self.done.get(name, 0) + 1
         return name
+
+    def _is_ready(self) -> bool:
+        return self._stack.call("GET", "/readyz", keys=None).status == 200
+
+    def _note_fallen(self, when: str) -> None:
+        """Start again what has ended by itself; what is killed has been started again already."""
+        if ended := self._stack.revive():
+            said = self._stack.log().rpartition("\n")[0].splitlines()[-LAST_WORDS:]
+            self.fallen.append(
+                f"{', '.join(ended)} ended by itself, {when}:\n  " + "\n  ".join(said)
+            )
 
     def _choices(self) -> list[tuple[str, Callable[[], object]]]:
         stack = self._stack

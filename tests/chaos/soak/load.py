@@ -5,12 +5,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.chaos.asking import push_to_one, schedule_broadcast
-from tests.journeys.stack import Answer, Stack, wait_until
+from tests.journeys.stack import Answer, Stack
 
 CROWD = 300
 """Devices of each provider nobody looks at; a few phones beside them register and tap."""
 
 PHONES = 2
+
+
+MOST_WAITING = 60
+"""Batches due and not taken up: with more, broadcasts would only pile up."""
+
+BACKLOG = """
+SELECT count(*) FROM delivery_batch WHERE state = 'waiting' AND next_attempt_at <= now()
+"""
 
 
 class Load:
@@ -19,6 +27,7 @@ class Load:
     def __init__(self, stack: Stack, chance: random.Random) -> None:
         self.told: set[int] = set()
         self.refused = 0
+        self.withheld = 0
         self._stack = stack
         self._chance = chance
         self._deeds = {
@@ -31,6 +40,8 @@ class Load:
             self.tap: 2,
         }
 
+        self._to_many = (self.broadcast, self.schedule, self.schedule_locally, self.cancel)
+
     def begin(self) -> None:
         """Have the crowd."""
         for transport in ("apns", "fcm"):
@@ -38,8 +49,11 @@ class Load:
         self.register()
 
     def do_something(self) -> None:
-        """Do what is next."""
+        """Do what is next; what goes to many only if the machine is done with most of what did."""
         [deed] = self._chance.choices(list(self._deeds), list(self._deeds.values()))
+        if deed in self._to_many and self._backlog() > MOST_WAITING:
+            self.withheld += 1
+            return
         deed()
 
     def push_to_somebody(self) -> None:
@@ -47,6 +61,11 @@ class Load:
 
     def broadcast(self) -> int | None:
         return self._ask(broadcast=True, ttl=3600)
+
+    def _backlog(self) -> int:
+        with self._stack.database() as database:
+            [(batches,)] = database.execute(BACKLOG).fetchall()
+        return int(batches)
 
     def schedule(self) -> None:
         seconds = self._chance.uniform(0, 20)
@@ -85,22 +104,3 @@ class Load:
             return None
         self.told.add(int(answer.body["id"]))
         return int(answer.body["id"])
-
-
-UNFINISHED = """
-SELECT notification_id, due_at > now() + interval '1 minute' FROM delivery_occurrence
- WHERE state NOT IN ('finished', 'cancelled', 'skipped')
-"""
-
-
-def drain(stack: Stack, *, seconds: float) -> None:
-    """Wait until nothing is under way; what later zones would get is called off."""
-
-    def over() -> bool:
-        with stack.database() as database:
-            unfinished = database.execute(UNFINISHED).fetchall()
-        for notification in {number for number, later in unfinished if later}:
-            stack.call("DELETE", f"/notifications/{notification}")
-        return not unfinished
-
-    wait_until("all sends ended", over, seconds=seconds)

@@ -70,6 +70,23 @@ def living(app):
     return dict(alive.values_list("value", "install__uid"))
 
 
+def ids_used(table):
+    """Give how many ids a table's sequence has given out."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT last_value FROM {table}_id_seq")
+        return cursor.fetchone()[0]
+
+
+def test_what_is_known_already_uses_up_no_ids(app):
+    def bring():
+        store_users(app, [UserRow("mark")])
+        store_installs(app, [install_row("phone", token="aa", user="ann")])
+        store_channels(app, [ChannelRow("news")])
+        return [ids_used(f"crm_{name}") for name in ("user", "devicetoken", "channel")]
+
+    assert bring() == bring() == bring()
+
+
 # -- users
 
 

@@ -1,0 +1,30 @@
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from rest_framework.renderers import JSONRenderer
+
+from gateway.rest.rendering import Json
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        {},
+        [{"id": 1, "title": "Grüße 👋", "data": None}],
+        {"wide": 1 << 70, "price": Decimal("1.50")},
+        {"at": datetime(2026, 5, 1, 12, 30, tzinfo=UTC), "uuid": UUID(int=7)},
+        {1: "a number for a key"},
+    ],
+)
+def test_an_answer_reads_as_it_always_did(answer):
+    rendered, usual = Json().render(answer), JSONRenderer().render(answer)
+
+    assert rendered == usual or json.loads(rendered) == json.loads(usual)
+
+
+def test_an_answer_is_compact_and_not_escaped():
+    assert Json().render({"a": ["ü", 1]}) == '{"a":["ü",1]}'.encode()
