@@ -116,6 +116,7 @@ class RequestTelemetry:
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
         own = sent if sent and is_safe(sent) else secrets.token_hex(16)
         mark = request_id.set(own)
+        request.request_id = own  # type: ignore[attr-defined] # for whoever may not know of us
         started = time.perf_counter()
         try:
             response = self.get_response(request)
