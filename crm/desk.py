@@ -165,6 +165,14 @@ class Desk(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return self.may(request, "delete", obj)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Tell what would go; whoever may delete a row may have the engine's about it go, too.
+
+        All of them are of its app, and nobody could erase a person otherwise.
+        """
+        going, counts, _, protected = super().get_deleted_objects(objs, request)
+        return going, counts, set(), protected
+
     def formfield_for_foreignkey(
         self, db_field: models.ForeignKey[Any, Any], request: HttpRequest, **said: Any
     ) -> Any:

@@ -103,6 +103,7 @@ class AuditDesk(ReadOnlyDesk):
     needs: ClassVar = {**ReadOnlyDesk.needs, "view": Role.ADMIN}
     list_display = ["at", "actor", "action", "thing", "app_name", "summary"]
     list_display_links = ["at"]
+    list_select_related = ["app"]
     list_filter = [OfApp, OfKind, "action", "via", ("at", RangeDateTimeFilter)]
     list_filter_submit = True
     search_fields = ["actor__exact", "object_name__exact", "object_id__exact", "request_id__exact"]
@@ -113,7 +114,7 @@ class AuditDesk(ReadOnlyDesk):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         """Give what the operator may read."""
-        entries: QuerySet[AuditEntry] = AuditEntry.objects.all()
+        entries = AuditEntry.objects.select_related("app")
         if getattr(request.user, "is_superuser", False):
             return entries
         return entries.filter(app__in=roles.apps_of(request.user, at_least=self.needs["view"]))
@@ -148,8 +149,7 @@ class AuditDesk(ReadOnlyDesk):
         """Name the app, also one that is gone."""
         if entry.app_id is None:
             return None
-        names = _names()
-        return names.get(entry.app_id, f"app {entry.app_id}, deleted")
+        return entry.app.name if entry.app else f"app {entry.app_id}, deleted"
 
     @admin.display(description="what")
     def thing(self, entry: AuditEntry) -> str:
@@ -187,10 +187,6 @@ def _pairs(entry: AuditEntry) -> list[tuple[str, list[Any]]]:
 def _said(value: Any, *, most: int = 60) -> str:
     text = "(none)" if value is None else str(value)
     return text if len(text) <= most else f"{text[:most]}…"
-
-
-def _names() -> dict[int, str]:
-    return dict(App.objects.values_list("pk", "name"))
 
 
 class _Echo:

@@ -54,11 +54,11 @@ class Accounts(ForPages):
 class SignedInFor(ForPages):
     """How long an operator stays signed in, at most, and while they do nothing."""
 
-    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
-        """Sign out whoever was signed in for too long."""
-        if request.user.is_authenticated and _has_ended(request):
+    def process_request(self, request: HttpRequest) -> None:
+        """Sign out whoever was signed in for too long, or is no operator any more."""
+        user = request.user
+        if user.is_authenticated and (not getattr(user, "is_staff", False) or _has_ended(request)):
             logout(request)
-        return None
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
