@@ -171,7 +171,8 @@ class Desk(ModelAdmin):
         All of them are of its app, and nobody could erase a person otherwise.
         """
         going, counts, _, protected = super().get_deleted_objects(objs, request)
-        return going, counts, set(), protected
+        mine = all(self.has_delete_permission(request, row) for row in objs)
+        return going, counts, set() if mine else {self.opts.verbose_name}, protected
 
     def formfield_for_foreignkey(
         self, db_field: models.ForeignKey[Any, Any], request: HttpRequest, **said: Any

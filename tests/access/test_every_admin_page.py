@@ -397,6 +397,24 @@ def test_pages_that_are_no_models_take_signing_in(client, estates, who):
                 assert "bravo" not in seen(answer)
 
 
+def test_a_role_in_one_app_gives_nothing_in_another(client, estates):
+    """An admin here who may look there: what both lists show together is not deleted together."""
+    _, rows, other, theirs, people = estates
+    people["admin"].memberships.create(app=other, role=Role.VIEWER)
+    client.force_login(people["admin"])
+    before = snapshot(other)
+    for path, model, action, _ in actions():
+        chosen = [rows[model].pk, theirs[model].pk]
+        form = {"action": action, "post": "yes", "_selected_action": chosen}
+        with undone():
+            client.post(path, form)
+            assert snapshot(other) == before, f"{path} {action}"
+    for route, name in PAGES:
+        if (found := split(name)) and found[1] in {"change", "delete"}:
+            client.post(path_of(route, theirs[MODELS[found[0]]]), {"post": "yes", "name": "taken"})
+            assert snapshot(other) == before, name
+
+
 def test_rows_of_a_signed_in_retired_operator_are_nobodys(client, estates):
     client.force_login(estates[-1]["admin"])
     assert client.get("/admin/crm/user/").status_code == HTTPStatus.OK

@@ -314,7 +314,7 @@ def test_another_password_ends_the_sessions_elsewhere(client, olga):
     assert not is_in(client)
 
 
-@pytest.mark.parametrize("bad", ["short", "123456789012345", "password1234", "olga-olga-olga"])
+@pytest.mark.parametrize("bad", ["short", "123456789012345", "password1234"])
 def test_a_password_that_is_soon_guessed_is_refused(client, olga, bad):
     sign_in(client)
     again(client)
@@ -383,7 +383,7 @@ def test_no_api_meets_what_is_for_pages(client, db, monkeypatch):
         monkeypatch.setattr(f"gateway.console.middleware.{name}.process_request", fails)
     monkeypatch.setattr("gateway.console.middleware.acting", fails)
     monkeypatch.setattr(Accounts, "process_exception", fails)
-    assert client.post("/notifications", b"{}").status_code == 401
+    assert client.post("/notifications", {}).status_code == 401
 
 
 # -- operators and members
@@ -473,7 +473,7 @@ def test_the_log_is_narrowed_down(client, olga, app):
     assert "Known" not in shown("kind=crm.segment")
     assert "Known" not in shown("action__exact=deleted")
     assert "Known" not in shown("via__exact=api")
-    assert "Known" in shown("at_from_0=2020-01-01&at_to_0=2099-01-01")
+    assert "Known" in shown("at_from_0=2020-01-01&at_to_0=2099-01-01&at_to_1=10:00:00")
     assert "Known" not in shown("at_to_0=2020-01-01")
     assert "Known" in shown("q=Known")
     page = client.get(f"/admin/crm/app/{app.pk}/history/", follow=True).content.decode()

@@ -1,4 +1,4 @@
-"""Signing in with a second factor, by keyboard and on a phone, and sessions ended from elsewhere."""
+"""Second factors by keyboard and on a phone, sessions ended from elsewhere, the audit log."""
 
 import re
 
