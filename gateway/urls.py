@@ -5,8 +5,9 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from gateway import docs, health, last_resort
-from gateway.console.urls import accounts
+from gateway import health, last_resort
+from gateway.console.account_urls import accounts
+from gateway.docs import views as docs
 
 operations = [
     path("healthz", health.healthz),
@@ -18,8 +19,11 @@ pages = [
     *accounts,  # before the admin, whose own sign-in page asks for no second factor
     path("admin/", admin.site.urls),
     path("docs", RedirectView.as_view(url="/docs/")),
-    path("docs/", docs.page),
+    path("docs/", docs.contents),
+    path("docs/api/", docs.reference),
     path("docs/openapi.json", SpectacularJSONAPIView.as_view()),
+    path("docs/files/<path:name>", docs.picture),
+    path("docs/<path:name>/", docs.page),
 ]
 urlpatterns = [
     *operations,

@@ -8,7 +8,14 @@ from delivery.models.inbox import InboxItem
 from delivery.models.notification import Notification
 from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
-from delivery.models.webhook import Webhook, WebhookEvent
+from delivery.models.webhook import (
+    Webhook,
+    WebhookDelivery,
+    WebhookEvent,
+    WebhookReader,
+    WebhookSecret,
+    WebhookStream,
+)
 
 __all__ = [
     "Batch",
@@ -21,5 +28,9 @@ __all__ = [
     "Open",
     "ProviderCredential",
     "Webhook",
+    "WebhookDelivery",
     "WebhookEvent",
+    "WebhookReader",
+    "WebhookSecret",
+    "WebhookStream",
 ]

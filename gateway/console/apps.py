@@ -9,5 +9,10 @@ class ConsoleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Listen for who signs in, and check how it is set up."""
+        """Give the admin our pages besides its own, and listen for who signs in."""
+        from django.contrib import admin  # noqa: PLC0415 - the theme has replaced it by now
+
         from gateway.console import checks, sign_ins  # noqa: F401, PLC0415 - they need the models
+        from gateway.console.urls import console_urls  # noqa: PLC0415 - views, after all models
+
+        admin.site.extra_urls = console_urls  # type: ignore[attr-defined]

@@ -92,6 +92,7 @@ KINDS = {
     "delivery.occurrence": "firing",
     "delivery.providercredential": "provider credential",
     "delivery.webhook": "webhook",
+    "delivery.webhooksecret": "webhook secret",
     "mfa.authenticator": "second factor",
     "templates_app.template": "template",
 }

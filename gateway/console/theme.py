@@ -38,6 +38,7 @@ NAVIGATION = [
         "items": [
             leads("Overview", "monitoring", "index"),
             rows("Notifications", "campaign", "delivery_notification"),
+            leads("Why not?", "help", "why", needs="delivery_notification"),
             rows("Segments", "filter_alt", "crm_segment"),
             rows("Templates", "draft", "templates_app_template"),
         ],
@@ -60,6 +61,13 @@ NAVIGATION = [
             rows("Batches", "stacks", "delivery_batch"),
             rows("Inbox items", "inbox", "delivery_inboxitem"),
             rows("Breakers", "electrical_services", "delivery_breaker"),
+        ],
+    },
+    {
+        "title": "Webhooks",
+        "items": [
+            rows("Webhooks", "webhook", "delivery_webhook"),
+            rows("Webhook deliveries", "outbound", "delivery_webhookdelivery"),
         ],
     },
     {

@@ -1,20 +1,14 @@
-"""Where operators sign in and look after how they do."""
+"""The pages of the console, under `/admin/` and inside the admin's own names (`admin:why`)."""
 
-from allauth.account import views
-from allauth.account.decorators import reauthentication_required
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, path
 
-from gateway.console.own_sessions import OwnSessions
+from gateway.console.why import page as why
 
-accounts = [
-    # where Django's own page was: those who know it find it
-    path("admin/login/", views.login, name="account_login"),
-    path("admin/account/logout/", views.logout, name="account_logout"),
-    path("admin/account/inactive/", views.account_inactive, name="account_inactive"),
-    path("admin/account/reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
-    path("admin/account/password/", views.password_change, name="account_change_password"),
-    path("admin/password_change/", reauthentication_required(admin.site.password_change)),
-    path("admin/account/second-factor/", include("allauth.mfa.urls")),
-    path("admin/account/sessions/", OwnSessions.as_view(), name="usersessions_list"),
-]
+
+def console_urls() -> list[URLPattern]:
+    """Give the routes the admin's site puts before its own."""
+    signed_in = admin.site.admin_view
+    return [
+        path("why/", signed_in(why), name="why"),
+    ]

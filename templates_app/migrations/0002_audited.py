@@ -6,7 +6,7 @@ from crm.audited import audited
 
 
 class Migration(migrations.Migration):
-    dependencies = [("templates_app", "0001_initial"), ("crm", "0003_audit")]
+    dependencies = [("templates_app", "0001_initial"), ("crm", "0005_audit")]
 
     operations = [
         audited(

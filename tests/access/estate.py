@@ -33,6 +33,7 @@ from delivery.models import (
     Occurrence,
     ProviderCredential,
     Webhook,
+    WebhookDelivery,
 )
 from templates_app.models import Template
 
@@ -76,8 +77,7 @@ def furnish(word: str) -> tuple[NewApp, dict[type[models.Model], Any]]:
     )
     credential.secret = f"{word} secret"
     credential.save()
-    webhook = Webhook(app=app, url=f"https://{word}.example/hook", sealed_secret=credential.sealed)
-    webhook.save()
+    webhook = Webhook.objects.create(app=app, url=f"https://{word}.example/hook", topics=[])
     rows = [
         app,
         app.keys.first(),
@@ -117,6 +117,17 @@ def furnish(word: str) -> tuple[NewApp, dict[type[models.Model], Any]]:
             reason=f"{word} is doubted",
         ),
         webhook,
+        WebhookDelivery.objects.create(
+            webhook=webhook,
+            message_id=f"msg_{word}",
+            state="given_up",
+            lane=0,
+            events=1,
+            after_seq=0,
+            after_part=0,
+            until_seq=1,
+            until_part=0,
+        ),
     ]
     return new, {type(row): row for row in rows}
 
@@ -128,6 +139,7 @@ PATHS: dict[type[models.Model], str] = {
     Occurrence: "notification__app",
     Breaker: "credential__app",
     InboxItem: "user__app",
+    WebhookDelivery: "webhook__app",
 }
 """How a row leads to its app, where it is not by a column called `app`."""
 

@@ -40,6 +40,7 @@ AUDITED = {
     "delivery_providercredential",
     "delivery_breaker",
     "delivery_webhook",
+    "delivery_webhooksecret",
     "crm_user",
     "crm_install",
     "crm_devicetoken",
@@ -63,7 +64,11 @@ NOT_AUDITED = {
     "delivery_batch": "the engine's",
     "delivery_delivery": "the engine's; append-only itself",
     "delivery_inboxitem": "the engine's",
+    "crm_keptanswer": "an API's own memory, for a day",
+    "delivery_webhookdelivery": "the engine's",
     "delivery_webhookevent": "the engine's",
+    "delivery_webhookreader": "the engine's",
+    "delivery_webhookstream": "the engine's",
     "delivery_open": "devices write it",
 }
 

@@ -119,7 +119,7 @@ DROP FUNCTION crm_audit, crm_audit_shown, crm_audit_look, crm_audit_refuse;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0002_membership"),
+        ("crm", "0004_rate_limit"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("mfa", "0003_authenticator_type_uniq"),
     ]

@@ -39,7 +39,7 @@ DROP TRIGGER audited_emptied ON delivery_notification;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("delivery", "0002_ledger"), ("crm", "0003_audit")]
+    dependencies = [("delivery", "0003_webhooks"), ("crm", "0005_audit")]
 
     operations = [
         migrations.RunSQL(SENDS, UNDO),
@@ -51,7 +51,14 @@ class Migration(migrations.Migration):
             ignored=["updated_at"],
         ),
         audited(
-            "delivery_webhook", kind="delivery.webhook", name="url", hidden=["sealed_secret"]
+            "delivery_webhook", kind="delivery.webhook", name="url", ignored=["last_ok_at"]
+        ),
+        audited(
+            "delivery_webhooksecret",
+            kind="delivery.webhooksecret",
+            app="webhook_id>delivery_webhook.app_id",
+            name="webhook_id>delivery_webhook.url",
+            hidden=["sealed"],
         ),
         audited(
             "delivery_breaker",
