@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -175,6 +176,12 @@ class Desk(ModelAdmin):
         going, counts, _, protected = super().get_deleted_objects(objs, request)
         mine = all(self.has_delete_permission(request, row) for row in objs)
         return going, counts, set() if mine else {self.opts.verbose_name}, protected
+
+    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
+        """Delete rows chosen in a list, which shows also those one may only look at."""
+        if not all(self.has_delete_permission(request, row) for row in queryset):
+            raise PermissionDenied
+        super().delete_queryset(request, queryset)
 
     def formfield_for_foreignkey(
         self, db_field: models.ForeignKey[Any, Any], request: HttpRequest, **said: Any
