@@ -12,7 +12,8 @@ from connectycube_calls import Cube
 from kumulos_calls import Caller, basic
 
 from crm.models import Channel, Install, Segment, Session, User
-from delivery.models import Notification
+from delivery.message import InAppMessage
+from delivery.models import Notification, Webhook
 from gateway.connectycube.urls import urlpatterns as cube_routes
 from gateway.connectycube.viewset import ApplicationViewSet
 from gateway.kumulos.urls import urlpatterns as kumulos_routes
@@ -27,6 +28,7 @@ OURS = {
     r"^channels/<anything:channel_id>": lambda rows: rows[Channel].pk,
     r"^v1/segments/<str:key>": lambda rows: rows[Segment].pk,
     r"^v1/messages/in-app/<str:message_id>": lambda rows: rows["message"].pk,
+    r"^v1/webhooks/<str:key>": lambda rows: rows[Webhook].pk,
     r"^events/<number:event_id>": lambda rows: rows["event"].pk,
     r"^subscriptions/<number:subscription_id>": lambda rows: rows["subscription"],
     r"^users/<number:user_id>": lambda rows: rows["member"].pk,
@@ -41,6 +43,9 @@ CALLERS = {
     r"^users/external/<anything:external_id>": lambda rows: rows["member"].uid,
 }
 """Names callers gave: the same name is somebody of one's own, or a 404."""
+
+QUERIES = {"notifications/<str:notification_id>/why": "?userId=alpha-user"}
+"""What a route has to be told before it says anything."""
 
 DOORS = ((DeviceViewSet, "device"), (ServerViewSet, "server"), (ApplicationViewSet, "token"))
 
@@ -84,7 +89,7 @@ def path_of(route, rows):
             if re.match(pattern, text.removesuffix(".json")):
                 path = PARAMETER.sub(str(find(rows)), text)
                 assert len(PARAMETER.findall(text)) == 1, f"{text}: more than one parameter"
-                return f"/{path}", ours
+                return f"/{path}{QUERIES.get(text, '')}", ours
     assert not PARAMETER.findall(text), f"{text}: say what stands there"
     return f"/{text}", None
 
@@ -105,6 +110,8 @@ def tenant(client, word):
     }
     message = Notification.objects.get(pk=message.pk)
     message.pk, message.kind = None, Notification.Kind.IN_APP
+    said = InAppMessage(template_uid=f"{word}-template", content={})
+    message.message = said.as_json()
     message.save(force_insert=True)
     rows["message"] = message
     callers = {
@@ -184,7 +191,8 @@ def test_what_is_no_key_of_this_door_opens_nothing(client, tenants, route):
     (own, rows, _), (other, _, _) = tenants
     before = snapshot(own.app)
     path, _ = path_of(route, rows)
-    in_the_address = f"{path}?apiKey={own.api_key}&serverKey={own.server_key}"
+    join = "&" if "?" in path else "?"
+    in_the_address = f"{path}{join}apiKey={own.api_key}&serverKey={own.server_key}"
     keys = {**BODY, "apiKey": own.api_key, "serverKey": own.server_key, "key": own.secret_key}
     for method in methods_of(route):
         for wrong, headers in wrong_doors(own, other, door_of(route)).items():
