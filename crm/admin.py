@@ -43,6 +43,10 @@ class AppAdmin(Desk):
         """Apps come with keys: `manage.py create_app` shows them once."""
         return False
 
+    def has_delete_permission(self, request: object, obj: object = None) -> bool:  # noqa: ARG002
+        """With an app would go all that was ever sent, and everybody it was sent to."""
+        return False
+
 
 @admin.register(User)
 class UserAdmin(Desk):

@@ -167,9 +167,11 @@ class WebhookAdmin(Desk):
         for webhook in queryset:
             delete_webhook(webhook)
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # noqa: ARG002
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         # not counted: it may have a million deliveries
-        return [f"{webhook} and all its deliveries" for webhook in objs], {}, set(), []
+        going = [f"{webhook} and all its deliveries" for webhook in objs]
+        mine = all(self.has_delete_permission(request, webhook) for webhook in objs)
+        return going, {}, set() if mine else {"webhook"}, []
 
     def has_replay_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Say whether the operator may do more than look at this one."""

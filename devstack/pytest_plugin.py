@@ -23,6 +23,7 @@ OURS = "DEVSTACK_TEST_ENGINES"
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Start what the environment lacks; pytest-django reads the settings inside the yield."""
     os.environ.setdefault("SECRET_KEY", "only for tests: nothing it protects outlives them")
+    os.environ.setdefault("GATEWAY_REQUIRE_SECOND_FACTOR", "0")  # tests of it require it
     if needs_services():
         start(early_config)
     yield

@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "unfold",  # before the admin, whose templates and site it replaces
     "unfold.contrib.filters",
     "unfold.contrib.forms",
+    "gateway.console",  # before those whose templates and commands it has its own of
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -37,13 +38,16 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "allauth",
+    "gateway.console.account_app.OperatorAccountsConfig",
+    "allauth.mfa",
+    "allauth.usersessions",
     "rest_framework",
     "drf_spectacular",
     "crm",
     "templates_app",
     "delivery",
-    "gateway",
-    "gateway.console",
+    "gateway",  # last: its admin has the last word on what those before have registered
 ]
 
 MIDDLEWARE = [
@@ -57,6 +61,10 @@ MIDDLEWARE = [
     "gateway.pages.SignedIn",
     "gateway.pages.Messages",
     "gateway.pages.Frames",
+    "gateway.console.middleware.SignedInFor",
+    "gateway.console.middleware.SecondFactor",
+    "gateway.console.middleware.Accounts",
+    "gateway.console.middleware.Deeds",
 ]
 
 TEMPLATES = [
@@ -69,6 +77,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "gateway.console.context.account_pages",
             ],
         },
     },
@@ -85,7 +94,7 @@ REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "gateway.cache.SteadyCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "gateway",
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
@@ -155,6 +164,39 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # SECURE_HSTS_INCLUDE_SUBDOMAINS
     "security.W021",  # SECURE_HSTS_PRELOAD
 ]
+
+# -- operators: docs/access.md
+REQUIRE_SECOND_FACTOR = env.flag("GATEWAY_REQUIRE_SECOND_FACTOR", default=True)
+SESSION_IDLE = env.seconds("GATEWAY_SESSION_IDLE", 3600, at_least=60)
+SESSION_LIFETIME = env.seconds("GATEWAY_SESSION_LIFETIME", 12 * 3600, at_least=60)
+SESSION_COOKIE_AGE = int(SESSION_LIFETIME.total_seconds())
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+LOGIN_URL, LOGIN_REDIRECT_URL = "account_login", "admin:index"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+ACCOUNT_ADAPTER = "gateway.console.accounts.Accounts"
+ACCOUNT_FORMS = {"login": "gateway.console.accounts.SignIn"}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # nobody signs up; the form asks for these
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True  # as long as SESSION_LIFETIME, and nobody is asked
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_RATE_LIMITS = {"login_failed": "20/m/ip,5/5m/key"}  # a key is a name and an address
+MFA_ADAPTER = "gateway.console.accounts.SecondFactors"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Push gateway"
+MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+USERSESSIONS_TRACK_ACTIVITY = False
 
 # -- Celery: the doorbell (docs/adr/0002). Its settings are explained in notes kept beside each.
 CELERY_BROKER_URL = env.broker()

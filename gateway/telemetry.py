@@ -119,6 +119,7 @@ class RequestTelemetry:
         """Answer the request, and tell of it."""
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
         own = sent if sent and is_safe(sent) else secrets.token_hex(16)
+        request.request_id = own  # type: ignore[attr-defined] # for whoever may not know of us
         with context.about(own):
             if request.path_info in PROBES:
                 return self._answer(request, own)

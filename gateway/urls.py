@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from gateway import health, last_resort
+from gateway.console.account_urls import accounts
 from gateway.docs import views as docs
 
 operations = [
@@ -15,6 +16,7 @@ operations = [
 ]
 pages = [
     path("admin", RedirectView.as_view(url="/admin/")),
+    *accounts,  # before the admin, whose own sign-in page asks for no second factor
     path("admin/", admin.site.urls),
     path("docs", RedirectView.as_view(url="/docs/")),
     path("docs/", docs.contents),

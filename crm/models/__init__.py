@@ -1,6 +1,7 @@
 """Who can be reached: apps, people, devices and how they are grouped."""
 
 from crm.models.app import App, AppKey
+from crm.models.audit import AuditEntry
 from crm.models.channel import Channel, ChannelSubscription
 from crm.models.device_token import DeviceToken
 from crm.models.event import Event
@@ -16,6 +17,7 @@ from crm.models.user import User
 __all__ = [
     "App",
     "AppKey",
+    "AuditEntry",
     "Channel",
     "ChannelSubscription",
     "DeviceToken",

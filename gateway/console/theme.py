@@ -75,8 +75,17 @@ NAVIGATION = [
         "items": [
             rows("Apps", "apps", "crm_app"),
             rows("Provider credentials", "vpn_key", "delivery_providercredential"),
+            rows("Members", "group", "crm_membership"),
+            rows("Operators", "manage_accounts", "auth_user"),
+            rows("Audit log", "history", "crm_auditentry"),
         ],
     },
+]
+
+ACCOUNT = [
+    {"title": "Second factor", "link": reverse_lazy("mfa_index")},
+    {"title": "Where I am signed in", "link": reverse_lazy("usersessions_list")},
+    {"title": "Change password", "link": reverse_lazy("admin:password_change")},
 ]
 
 THEME: dict[str, Any] = {
@@ -85,6 +94,7 @@ THEME: dict[str, Any] = {
     "SITE_SYMBOL": "notifications_active",
     "SITE_URL": None,
     "SHOW_BACK_BUTTON": True,
+    "ACCOUNT": {"navigation": ACCOUNT},
     "SIDEBAR": {"show_search": True, "navigation": NAVIGATION},
     "DASHBOARD_CALLBACK": "gateway.console.overview.fill",
     "STYLES": [lambda _request: static("gateway/console.css")],

@@ -20,7 +20,15 @@ MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
 SHELVES: Mapping[str, Sequence[str]] = {
     "Start": ("quick-start", "concepts", "migrating-from-kumulos", "migrating-from-connectycube"),
     "Use": ("segments", "why", "idempotency", "webhooks"),
-    "Run": ("deploying", "operations", "capacity", "reliability", "threat-model", "simulator"),
+    "Run": (
+        "deploying",
+        "operations",
+        "access",
+        "capacity",
+        "reliability",
+        "threat-model",
+        "simulator",
+    ),
     "Look up": ("compat/kumulos", "compat/connectycube", "glossary"),
     "Build": ("architecture", "adding-a-provider"),
 }

@@ -1,14 +1,17 @@
 """The view every dialect starts from: parse, command, render, and nothing guessed in between."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
+from crm.audit import Actor, acting
 from crm.models import App
 from gateway.rest.rendering import Json
 from gateway.rest.throttling import admit
@@ -48,6 +51,19 @@ class WireViewSet(ViewSet):
     """The member of a body that may hold what else is in the header `Idempotency-Key`."""
 
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
+    recorded: ClassVar[frozenset[str]] = frozenset()
+    """The actions whose changes the audit log lays at this API's door: few calls, no send."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer a request; a recorded one in a transaction that knows who asked."""
+        action = self.action_map.get((request.method or "").lower())
+        if action not in self.recorded:
+            return super().dispatch(request, *args, **kwargs)
+        dialect = type(self).__module__.split(".")[1]
+        own_id = getattr(request, "request_id", "")
+        address = request.META.get("REMOTE_ADDR", "")
+        with acting(Actor(via="api", name=dialect, request_id=own_id, address=address)):
+            return super().dispatch(request, *args, **kwargs)
 
     @property
     def app(self) -> App:

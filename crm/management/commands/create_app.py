@@ -4,12 +4,11 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from crm.commands.apps import NewApp, create_app
+from crm.management.recorded import Recorded
 
 
-class Command(BaseCommand):
+class Command(Recorded):
     """Create an app and print its keys; only their fingerprints are kept."""
 
     help = "Create an app and print its keys, which cannot be shown again."

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from crm.commands.apps import SETTINGS, ChangeApp, change_app, check_prompts
 from crm.errors import DomainError, Invalid
+from crm.management.recorded import Recorded
 from crm.models import App
 
 ANSWERS = {"yes": True, "no": False}
 YES_OR_NO = ("cube_signature_required", "cube_creates_users")
 
 
-class Command(BaseCommand):
+class Command(Recorded):
     """Change what is given of an app and print all that can be set."""
 
     help = "Set what an app's clients differ in; '' and {} clear."

@@ -4,16 +4,17 @@ from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from crm.errors import DomainError
+from crm.management.recorded import Recorded
 from crm.models import App
 from delivery.commands.credentials import OWN_PACE, StoreCredential, store_credential
 
 MOST = 1_000_000
 
 
-class Command(BaseCommand):
+class Command(Recorded):
     """Check a provider credential and store it sealed, in place of an earlier one."""
 
     help = "Store what lets an app in at APNs or FCM."

@@ -49,6 +49,8 @@ CHANGED: dict[str, Any] = {
 class Events(UserViewSet):
     """Events of one application; only their author changes them."""
 
+    recorded = frozenset({"update", "destroy"})
+
     @extend_schema(
         summary="Push to users, now, later or again and again",
         request=EventFields,

@@ -27,6 +27,8 @@ DONE = OpenApiResponse(description="Done; there is nothing to say.")
 class Channels(ServerViewSet):
     """Channels of one app; `{channel_id}` is the id or else the uuid."""
 
+    recorded = frozenset({"create", "update", "destroy"})
+
     @extend_schema(
         summary="Create a channel",
         request=NewChannelFields,

@@ -7,7 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from crm.audit import act_as
 from crm.commands.imports import Row, finish_import, rehearse_chunk, store_chunk
+from crm.management.recorded import at_the_keyboard
 from crm.models import App, ImportRun
 from gateway.kumulos.errors import refusal_body
 from gateway.kumulos.importing.files import READERS, Piece
@@ -79,6 +81,7 @@ class Import:
             yield position
 
     def _store(self, chunk: Chunk) -> tuple[int, int]:
+        act_as(at_the_keyboard("import_kumulos"))
         complaints = KINDS[self.kind].store(self.app, chunk.rows)
         late = {chunk.places[n]: reasons for n, reasons in complaints.items()}
         refused = [

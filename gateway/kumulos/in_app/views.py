@@ -25,6 +25,8 @@ from gateway.rest.paging import read_page
 class InAppMessages(ServerViewSet):
     """In-app messages of one app."""
 
+    recorded = frozenset({"destroy"})
+
     @extend_schema(
         summary="Send an in-app message, now or later",
         request=InAppFields,

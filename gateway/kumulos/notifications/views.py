@@ -37,6 +37,8 @@ from gateway.rest.paging import read_page
 class Notifications(ServerViewSet):
     """Notifications of one app."""
 
+    recorded = frozenset({"update", "destroy"})
+
     @extend_schema(
         summary="Send a notification, now or later",
         request=NotificationFields,

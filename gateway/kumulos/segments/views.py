@@ -46,6 +46,8 @@ PAGE = [
 class Segments(ServerViewSet):
     """Segments of one app: an addition of this gateway. A key is an id or a uuid."""
 
+    recorded = frozenset({"create", "update", "destroy"})
+
     @extend_schema(
         operation_id="segments_browse",
         summary="List segments",

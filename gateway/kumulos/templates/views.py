@@ -34,6 +34,8 @@ PAGE = [
 class Templates(ServerViewSet):
     """In-app templates of one app. Reading them back is an addition of this gateway."""
 
+    recorded = frozenset({"create", "update", "destroy"})
+
     @extend_schema(
         operation_id="templates_browse",
         summary="List in-app templates",

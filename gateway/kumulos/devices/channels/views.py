@@ -33,6 +33,8 @@ DONE = OpenApiResponse(description="Done; SDKs read no body.")
 class DeviceChannels(DeviceViewSet):
     """Channels as devices make them."""
 
+    recorded = frozenset({"create"})
+
     @extend_schema(
         summary="Create a channel from a device",
         request=DeviceChannelFields,

@@ -28,6 +28,8 @@ TOO_LATE = OpenApiResponse(OpenApiTypes.OBJECT, "Already sent or cancelled.")
 class NotificationsV2(ServerViewSet):
     """Notifications of one app, as the vendor's second API sends and cancels them."""
 
+    recorded = frozenset({"destroy"})
+
     def get_exception_handler(self) -> Handler:
         """Give v2's way of saying no."""
         return refuse
