@@ -12,7 +12,7 @@ from crm import clock
 from crm.commands.accounts import forget_guests
 from crm.commands.sessions import forget_expired_sessions
 from crm.commands.token_health import forget_retired_tokens
-from delivery import dispatch, fanout, firings, ledger
+from delivery import dispatch, expiry, fanout, firings, ledger
 from delivery.doorbell import Doorbell
 from delivery.models.notification import Lane
 from delivery.scheduling import claims
@@ -89,13 +89,14 @@ def welcome_zones() -> None:
 
 @shared_task(name="upkeep")
 def upkeep() -> None:
-    """Make ledger partitions ahead of time, and drop what is past its own time."""
+    """Make ledger partitions ahead, drop what is past its time, warn of credentials that end."""
     now = clock.now()
     ledger.keep_partitions(today=now.date())
     ledger.forget_batches(today=now.date())
     forget_expired_sessions(now=now)
     forget_guests(now=now)
     forget_retired_tokens(now=now)
+    expiry.log_warnings(now=now)
 
 
 def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:

@@ -164,6 +164,12 @@ URGENT_AUDIENCE = env.number("GATEWAY_URGENT_AUDIENCE", 100)
 LEDGER_RETENTION = env.seconds("GATEWAY_LEDGER_RETENTION", 90 * 86400, at_least=86400)
 TOKEN_RETENTION = env.seconds("GATEWAY_TOKEN_RETENTION", 30 * 86400, at_least=86400)
 PROVIDER_TRANSPORT = env.choice("GATEWAY_PROVIDER_TRANSPORT", "wire", ["wire", "library"])
+# where a test app's pushes go, and the only place they may go to beside loopback (docs/adr/0022)
+SIMULATORS = {
+    "apns": env.text("GATEWAY_SIMULATOR_APNS", ""),
+    "fcm": env.text("GATEWAY_SIMULATOR_FCM", ""),
+}
+SIMULATOR_CA_FILE = env.text("GATEWAY_SIMULATOR_CA_FILE", "")
 
 # -- logs
 LOGGING_CONFIG = "gateway.telemetry.configure_logging"
