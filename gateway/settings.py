@@ -118,6 +118,7 @@ SPECTACULAR_SETTINGS = {
         }
     },
 }
+PAGE_PATIENCE = env.seconds("GATEWAY_PAGE_PATIENCE", 5, at_least=1)  # of a query of the admin
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https")

@@ -1,0 +1,5 @@
+"""Sends, the engine behind them, and who is let in at the providers, for operators."""
+
+from delivery.admin import credentials, engine, notifications, people, segments
+
+__all__ = ["credentials", "engine", "notifications", "people", "segments"]
