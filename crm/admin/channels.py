@@ -21,7 +21,7 @@ SHOWN = 50
 COUNT = """
 SELECT channel.id, (SELECT count(*) FROM (SELECT FROM crm_channelsubscription s
                      WHERE s.channel_id = channel.id LIMIT %s) joined)
-  FROM unnest(%s) AS channel (id)
+  FROM unnest(%s::int[]) AS channel (id)
 """
 
 
