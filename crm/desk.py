@@ -173,6 +173,16 @@ class Desk(ModelAdmin):
             with suppress(ValidationError):  # it is no number, or no uuid
                 yield rows.filter(**{name: self.opts.get_field(name).to_python(term)})
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Give what is only shown; nothing moves from one app to another."""
+        fixed = super().get_readonly_fields(request, obj)
+        return [*fixed, "app"] if obj is not None and self.app_path == "app" else fixed
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the rows alone: a million others may hang on one."""
+        lacking = {str(one) for one in objs if not self.may(request, "delete", one)}
+        return [str(one) for one in objs], {self.opts.verbose_name_plural: len(objs)}, lacking, []
+
     def panels(self, request: HttpRequest, row: Any) -> Sequence[Panel]:
         """Give the tables under a row's form."""
         del request, row

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.fernet import InvalidToken
 
 from delivery.models import ProviderCredential
 
@@ -40,12 +41,18 @@ class Expiry(NamedTuple):
 
 
 def ends_at(credential: ProviderCredential) -> datetime | None:
-    """Give when a credential ends; None for signing keys and service accounts, which do not."""
+    """Give when a credential ends; None for signing keys and service accounts, which do not.
+
+    None, too, for a certificate that cannot be read any more: sending with it says so.
+    """
     if credential.kind != ProviderCredential.Kind.CERTIFICATE:
         return None
     if said := credential.facts.get("not_after"):
         return datetime.fromisoformat(said)
-    return end_of(credential.secret)  # stored before it was written down
+    try:  # stored before it was written down
+        return end_of(credential.secret)
+    except (InvalidToken, ValueError):
+        return None
 
 
 def end_of(pem: str) -> datetime:

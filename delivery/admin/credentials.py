@@ -25,7 +25,7 @@ from crm.models.membership import Role
 from crm.panels import Panel, link, panel
 from delivery.admin.uploads import UploadForm
 from delivery.commands.try_out import NAME, TRANSPORTS, answer_to, send_test_push, serves
-from delivery.expiry import ENDED, Expiry, ends_at, expiries, warned_of
+from delivery.expiry import ENDED, Expiry, expiries, warned_of
 from delivery.models import Batch, Breaker, Occurrence, ProviderCredential
 
 OFFERED = 10
@@ -113,12 +113,10 @@ class ProviderCredentialAdmin(Desk):
     @display(description="ends", label=URGENCY)
     def ends(self, credential: ProviderCredential) -> tuple[str, str]:
         """Say when it ends, and how urgent that is."""
-        try:
-            if ends_at(credential) is None:
-                return "never", ENDS_NEVER
-        except ValueError:  # InvalidToken is one: sealed with a key that is gone
-            return "now", "cannot be read"
-        [expiry] = expiries([credential], now=clock.now())
+        found = expiries([credential], now=clock.now())
+        if not found:
+            return "never", ENDS_NEVER
+        [expiry] = found
         return _urgency(expiry), _left(expiry)
 
     @admin.display(description="why it rests")
@@ -252,11 +250,6 @@ class ProviderCredentialAdmin(Desk):
         held = len(waiting.values_list("pk", flat=True)[: MOST + 1])
         extra = {**(extra_context or {}), "held": f"over {MOST:,}" if held > MOST else f"{held}"}
         return super().delete_view(request, object_id, extra)
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the credentials alone: batches that were sent with them stay."""
-        lacking = {str(one) for one in objs if not self.may(request, "delete", one)}
-        return [str(one) for one in objs], {"provider credentials": len(objs)}, lacking, []
 
     def _owned(self, request: HttpRequest, credential_id: int, deed: str) -> ProviderCredential:
         rows = self.get_queryset(request).select_related("app")

@@ -39,6 +39,13 @@ def test_the_end_is_among_the_facts_and_read_from_the_certificate_where_it_is_no
     assert ends_at(certificate) == known
 
 
+def test_a_certificate_sealed_with_a_lost_key_stops_no_warning(certificate):
+    certificate.facts, certificate.sealed = {}, b"sealed with another key"
+    certificate.save()
+    assert ends_at(certificate) is None
+    assert log_warnings(now=NOW) == 0
+
+
 def test_keys_and_accounts_do_not_end(credentials):
     assert [ends_at(credential) for credential in credentials.values()] == [None, None]
     assert expiries(credentials.values(), now=NOW) == []

@@ -19,8 +19,8 @@ INSERT INTO crm_user (app_id, uid)
 SELECT CASE WHEN n %% 2000 = 0 THEN %(small)s ELSE %(large)s END, 'u' || n
   FROM generate_series(1, {ROWS}) n;
 INSERT INTO crm_install (app_id, uid, user_id) SELECT app_id, 'i' || id, id FROM crm_user;
-INSERT INTO crm_devicetoken (app_id, install_id, transport, environment, value, state)
-SELECT app_id, id, 'fcm', 'production', 'token-' || uid,
+INSERT INTO crm_devicetoken (app_id, install_id, transport, environment, kind, value, state)
+SELECT app_id, id, 'fcm', 'production', 'token', 'token-' || uid,
        CASE WHEN id % 1000 = 0 THEN 'dead' ELSE 'alive' END FROM crm_install;
 INSERT INTO crm_event (app_id, uuid, install_uid, type, happened_at)
 SELECT app_id, gen_random_uuid(), uid, 'k', now() FROM crm_install;
