@@ -5,7 +5,8 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from gateway import docs, health, last_resort
+from gateway import health, last_resort
+from gateway.docs import views as docs
 
 operations = [
     path("healthz", health.healthz),
@@ -16,8 +17,11 @@ pages = [
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("docs", RedirectView.as_view(url="/docs/")),
-    path("docs/", docs.page),
+    path("docs/", docs.contents),
+    path("docs/api/", docs.reference),
     path("docs/openapi.json", SpectacularJSONAPIView.as_view()),
+    path("docs/files/<path:name>", docs.picture),
+    path("docs/<path:name>/", docs.page),
 ]
 urlpatterns = [
     *operations,

@@ -38,6 +38,7 @@ NAVIGATION = [
         "items": [
             leads("Overview", "monitoring", "index"),
             rows("Notifications", "campaign", "delivery_notification"),
+            leads("Why not?", "help", "why", needs="delivery_notification"),
             rows("Segments", "filter_alt", "crm_segment"),
             rows("Templates", "draft", "templates_app_template"),
         ],

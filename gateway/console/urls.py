@@ -1,0 +1,14 @@
+"""The pages of the console, under `/admin/` and inside the admin's own names (`admin:why`)."""
+
+from django.contrib import admin
+from django.urls import URLPattern, path
+
+from gateway.console.why import page as why
+
+
+def console_urls() -> list[URLPattern]:
+    """Give the routes the admin's site puts before its own."""
+    signed_in = admin.site.admin_view
+    return [
+        path("why/", signed_in(why), name="why"),
+    ]
