@@ -212,7 +212,7 @@ class Desk(ModelAdmin):
         """Give a page whose every query ends in time, or one that says so; a form takes its own."""
         if request.method != "GET":
             return view()
-        patience = settings.PAGE_PATIENCE
+        patience, inside = settings.PAGE_PATIENCE, connection.in_atomic_block
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 milliseconds = round(patience.total_seconds() * 1000)
@@ -221,6 +221,8 @@ class Desk(ModelAdmin):
                 response = view()
                 if isinstance(response, SimpleTemplateResponse):
                     response.render()
+                if inside:  # or what follows in that transaction would be held to it
+                    cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
                 return response
         except OperationalError as error:
             if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):

@@ -104,12 +104,12 @@ def _look(
     last = ends.first() or 0
     at = start if start is not None else last + 1
     found: list[Any] = []
-    began, stride = monotonic(), STRIDE
+    began, stride, looked = monotonic(), STRIDE, False
     while len(found) < most and (at <= last if up else at > 0):
-        if stride > STRIDE and monotonic() - began >= PATIENCE:
+        if looked and monotonic() - began >= PATIENCE:
             return found, at
         to = at + stride if up else at - stride
         stretch = ahead.filter(pk__gt=at, pk__lte=to) if up else ahead.filter(pk__lt=at, pk__gte=to)
         found += stretch[: most - len(found)]
-        at, stride = to, stride * GROWTH
+        at, stride, looked = to, stride * GROWTH, True
     return found, None
