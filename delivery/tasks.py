@@ -10,12 +10,17 @@ from celery import shared_task
 
 from crm import clock
 from crm.commands.accounts import forget_guests
+from crm.commands.history import forget_device_events
+from crm.commands.kept_answers import forget_answers
 from crm.commands.sessions import forget_expired_sessions
 from crm.commands.token_health import forget_retired_tokens
-from delivery import dispatch, expiry, fanout, firings, ledger
+from delivery import dispatch, expiry, fanout, firings, ledger, retention, tally
 from delivery.doorbell import Doorbell
 from delivery.models.notification import Lane
 from delivery.scheduling import claims
+from delivery.webhooks.keeping import forget_events
+from delivery.webhooks.readers import work_waits
+from delivery.webhooks.teller import Teller
 
 RINGS = 16
 """Messages kept in a queue while it has work: enough to wake some machines' workers."""
@@ -79,6 +84,14 @@ def tick() -> None:
         ring_for_occurrence(occurrence_id, lane=lane)
     for lane, batches in waiting.lanes.items():
         ring_for_batches(lane, batches)
+    if work_waits(now=now):
+        doorbell.ring(tell_webhooks, (), lane=Lane.BULK.queue)
+
+
+@shared_task(name="tell_webhooks")
+def tell_webhooks() -> None:
+    """Have threads of this process tell webhooks what happened; this itself takes no time."""
+    teller.wake()
 
 
 @shared_task(name="welcome_zones")
@@ -87,16 +100,32 @@ def welcome_zones() -> None:
     firings.welcome_zones(now=clock.now())
 
 
+@shared_task(name="add_up")
+def add_up() -> None:
+    """Add what has finished to the totals that metrics show."""
+    tally.add_finished()
+
+
 @shared_task(name="upkeep")
 def upkeep() -> None:
     """Make ledger partitions ahead, drop what is past its time, warn of credentials that end."""
     now = clock.now()
     ledger.keep_partitions(today=now.date())
     ledger.forget_batches(today=now.date())
-    forget_expired_sessions(now=now)
     forget_guests(now=now)
     forget_retired_tokens(now=now)
     expiry.log_warnings(now=now)
+    forget_answers(now=now)
+    forget_events(now=now)
+
+
+@shared_task(name="sweep")
+def sweep() -> None:
+    """Delete what is past its retention, each kind for a turn; the next sweep goes on."""
+    now = clock.now()
+    forget_expired_sessions(now=now)
+    forget_device_events(now=now)
+    retention.forget_notifications(now=now)
 
 
 def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:
@@ -114,3 +143,6 @@ def ring_for_batches(lane: str, batches: int) -> None:
 
 doorbell = Doorbell()
 """The one doorbell of this process."""
+
+teller = Teller()
+"""The one teller of this process."""

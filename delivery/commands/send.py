@@ -12,7 +12,7 @@ from django.db import transaction
 from crm import clock
 from crm.errors import Invalid
 from crm.models import App, User
-from delivery import tasks
+from delivery import context, tasks, tracing
 from delivery.audience import Audience
 from delivery.commands.store import store
 from delivery.errors import MessageTooLarge, NobodyReached
@@ -72,9 +72,16 @@ def send_reachable(asks: Sequence[SendNotification]) -> list[Notification]:
 
 def _accept(ask: SendNotification, *, now: datetime) -> Notification:
     notification = Notification(
-        app=ask.app, source=ask.source, author=ask.author, created_at=now, **asked(ask, now=now)
+        app=ask.app,
+        source=ask.source,
+        author=ask.author,
+        created_at=now,
+        request_id=context.request_id.get() or None,
+        trace_parent=tracing.traceparent(),
+        **asked(ask, now=now),
     )
     due = store(notification, firings_of(notification, ask.schedule, now=now))
+    context.mention(notification=notification.pk)
     ring_once_safe(notification, due)
     return notification
 

@@ -8,7 +8,15 @@ from delivery.models.inbox import InboxItem
 from delivery.models.notification import Notification
 from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
-from delivery.models.webhook import Webhook, WebhookEvent
+from delivery.models.tally import Tally
+from delivery.models.webhook import (
+    Webhook,
+    WebhookDelivery,
+    WebhookEvent,
+    WebhookReader,
+    WebhookSecret,
+    WebhookStream,
+)
 
 __all__ = [
     "Batch",
@@ -20,6 +28,11 @@ __all__ = [
     "Occurrence",
     "Open",
     "ProviderCredential",
+    "Tally",
     "Webhook",
+    "WebhookDelivery",
     "WebhookEvent",
+    "WebhookReader",
+    "WebhookSecret",
+    "WebhookStream",
 ]

@@ -11,8 +11,8 @@ ALTER TABLE delivery_providercredential ADD CONSTRAINT credential_has_its_apps_m
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0003_test_apps'),
-        ('delivery', '0002_ledger'),
+        ('crm', '0005_test_apps'),
+        ('delivery', '0005_occurrence_untallied'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0002_membership'),
+        ('crm', '0004_rate_limit'),
     ]
 
     operations = [

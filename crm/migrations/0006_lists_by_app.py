@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('crm', '0003_test_apps'),
+        ('crm', '0005_test_apps'),
     ]
 
     operations = [
