@@ -10,6 +10,11 @@ class Migration(migrations.Migration):
         ('crm', '0004_rate_limit'),
     ]
 
+    reviewed = {
+        "AddField crm.app.live_app": "apps are some thousand rows at most",
+        "AddConstraint crm.app": "apps are some thousand rows at most",
+    }
+
     operations = [
         migrations.AddField(
             model_name='app',

@@ -15,6 +15,8 @@ class Migration(migrations.Migration):
         ('delivery', '0005_occurrence_untallied'),
     ]
 
+    reviewed = {"RunSQL delivery": "locks apps and credentials, some thousand rows, for a moment"}
+
     operations = [
         migrations.AddField(
             model_name='providercredential',
