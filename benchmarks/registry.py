@@ -10,6 +10,7 @@ from benchmarks import (
     footprint,
     intake,
     latency,
+    pages,
     segments,
     transports,
 )
@@ -34,6 +35,7 @@ GROUPS = (
     Group(fanout.NAMES, fanout.measure),
     Group(endtoend.NAMES, endtoend.measure),
     Group(latency.NAMES, latency.measure),
+    Group(pages.NAMES, pages.measure),
     Group(footprint.NAMES, footprint.measure),
 )
 """In the order they are measured. A new group is a module with these two, and a line here."""

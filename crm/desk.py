@@ -4,24 +4,33 @@ A table may have ten million rows. So nothing here counts them, no page is found
 rows come newest first, which is the order of every primary key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
+import psycopg
+from django.conf import settings
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.db import models
+from django.db import OperationalError, connection, models, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
 from crm import roles
+from crm.filters import APP, AppFilter, chosen_app
+from crm.keyset import Place, Scope, read_page
 from crm.models import App
 from crm.models.membership import Role
+from crm.panels import Panel
 
 OLDER, NEWER = "older", "newer"  # than the id that follows, in a list's address
+MOST_FOUND = 200
+"""Rows a search shows at most for each of the names it looks for."""
 
 
 class UncountedPages(Paginator):
@@ -40,6 +49,7 @@ class Rows(ChangeList):
 
     older: int | None = None
     newer: int | None = None
+    looked_through = True
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
         """Give what narrows the list down; where a page begins does not."""
@@ -48,22 +58,15 @@ class Rows(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         """Read one page, and one row more to know whether another follows."""
-        older, newer = (_asked(request, name) for name in (OLDER, NEWER))
-        size = self.list_per_page
-        rows: list[Any]
-        if newer is not None:
-            rows = list(self.queryset.filter(pk__gt=newer).order_by("pk")[: size + 1])
-            more_newer, more_older = len(rows) > size, True
-            rows = rows[:size][::-1]
-        else:
-            found = self.queryset if older is None else self.queryset.filter(pk__lt=older)
-            rows = list(found.order_by("-pk")[: size + 1])
-            more_newer, more_older = older is not None, len(rows) > size
-            rows = rows[:size]
-        self.older = rows[-1].pk if rows and more_older else None
-        self.newer = rows[0].pk if rows and more_newer else None
+        place = Place(older=_asked(request, OLDER), newer=_asked(request, NEWER))
+        desk, size = self.model_admin, self.list_per_page
+        page = read_page(self.queryset, place, scope=desk.scope_of(request, self), size=size)
+        rows = list(page.rows)
+        desk.prepare(request, rows)
+        self.older, self.newer, self.looked_through = page.older, page.newer, page.looked_through
         self.result_list = rows
-        self.result_count, self.full_result_count = len(rows), None
+        # equal, or the theme would offer to show all
+        self.result_count = self.full_result_count = len(rows)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_all = False
         self.paginator = UncountedPages(rows, size)
@@ -94,6 +97,10 @@ class Desk(ModelAdmin):
 
     `app_path` leads from a row to its app; `needs` says which role each deed takes. Django's own
     permissions are not asked: they know no apps.
+
+    `by_app` says that an index gives the rows of an app by their keys, `indexed` which filters keep
+    that order along an index; through other filters a list looks stretch by stretch.
+    `search_fields` are searched for the whole term, each along an index by app.
     """
 
     app_path: ClassVar[str] = "app"
@@ -103,6 +110,12 @@ class Desk(ModelAdmin):
         "change": Role.ADMIN,
         "delete": Role.ADMIN,
     }
+    by_app: ClassVar[bool] = True
+    indexed: ClassVar[Collection[str]] = ()
+    list_filter: Any = [AppFilter]
+    list_filter_submit = True
+    list_filter_sheet = True
+    change_form_outer_after_template: Any = "crm/panels.html"
     list_per_page = 50
     show_full_result_count = False
     list_disable_select_all = True
@@ -131,17 +144,118 @@ class Desk(ModelAdmin):
         return Rows
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
-        """Give the rows of the operator's apps."""
-        own = roles.apps_of(request.user, at_least=self.needs["view"])
-        return super().get_queryset(request).filter(**{f"{self.app_path}__in": own})
+        """Give the rows of the operator's apps; a superuser's are all there are."""
+        rows = super().get_queryset(request)
+        if roles.is_everywhere(request.user):
+            return rows
+        return rows.filter(**{f"{self.app_path}__in": self.own_apps(request)})
+
+    def own_apps(self, request: HttpRequest) -> Collection[int]:
+        """Give the apps whose rows the operator may see."""
+        return roles.apps_of(request.user, at_least=self.needs["view"])
+
+    def scope_of(self, request: HttpRequest, rows: Rows) -> Scope:
+        """Say along which index a page of the list is found, if any."""
+        narrowed = {name for name, value in rows.get_filters_params().items() if value != [""]}
+        everywhere = roles.is_everywhere(request.user) and APP not in narrowed
+        if rows.query:  # the keys are known
+            return Scope(indexed=True)
+        if not (self.by_app or everywhere) or narrowed - {APP, *self.indexed}:
+            return Scope(indexed=False)
+        one_by_one = () if everywhere or APP in narrowed else self.own_apps(request)
+        return Scope(indexed=True, apps=list(one_by_one), app_path=self.app_path)
+
+    def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Add what a page shows of its rows beside their columns: for all of them at once."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
+    ) -> tuple[models.QuerySet[Any], bool]:
+        """Keep the rows that have the whole term in one of the searched columns."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        apps = set(self.own_apps(request))
+        if (chosen := chosen_app(request)) is not None:
+            apps &= {chosen}
+        found: set[Any] = set()
+        if apps and "\0" not in term:
+            for rows in self.looked_up(sorted(apps), term):
+                found.update(rows.values_list("pk", flat=True)[:MOST_FOUND])
+        return queryset.filter(pk__in=found), False
+
+    def looked_up(self, apps: Sequence[int], term: str) -> Iterator[models.QuerySet[Any]]:
+        """Yield the rows that have the term in each searched column, looked up along its index."""
+        rows = self.model._default_manager.filter(**{f"{self.app_path}__in": apps})  # noqa: SLF001
+        for name in self.search_fields:
+            with suppress(ValidationError):  # it is no number, or no uuid
+                yield rows.filter(**{name: self.opts.get_field(name).to_python(term)})
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Give what is only shown; nothing moves from one app to another."""
+        fixed = super().get_readonly_fields(request, obj)
+        return [*fixed, "app"] if obj is not None and self.app_path == "app" else fixed
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the rows alone: a million others may hang on one."""
+        lacking = {str(one) for one in objs if not self.may(request, "delete", one)}
+        return [str(one) for one in objs], {self.opts.verbose_name_plural: len(objs)}, lacking, []
+
+    def panels(self, request: HttpRequest, row: Any) -> Sequence[Panel]:
+        """Give the tables under a row's form."""
+        del request, row
+        return ()
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **said: Any
+    ) -> HttpResponse:
+        """Add the tables that stand under the form."""
+        row = said.get("obj")
+        context["panels"] = [] if row is None else self.panels(request, row)
+        return super().render_change_form(request, context, *args, **said)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **said: Any) -> HttpResponse:
+        """Give the list within its time."""
+        return self.in_time(
+            request, lambda: super(Desk, self).changelist_view(request, *args, **said)
+        )
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **said: Any) -> HttpResponse:
+        """Give the form within its time."""
+        return self.in_time(
+            request, lambda: super(Desk, self).changeform_view(request, *args, **said)
+        )
+
+    def in_time(self, request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpResponse:
+        """Give a page whose every query ends in time, or one that says so; a form takes its own."""
+        if request.method != "GET":
+            return view()
+        patience, inside = settings.PAGE_PATIENCE, connection.in_atomic_block
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                milliseconds = round(patience.total_seconds() * 1000)
+                # local: a pooler may lend the connection to others after this transaction
+                cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}")
+                response = view()
+                if isinstance(response, SimpleTemplateResponse):
+                    response.render()
+                if inside:  # or what follows in that transaction would be held to it
+                    cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+                return response
+        except OperationalError as error:
+            if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+                raise
+        said = {**self.admin_site.each_context(request), "title": "Too much at once"}
+        said["seconds"] = f"{patience.total_seconds():g}"
+        return TemplateResponse(request, "crm/too_long.html", said, status=503)
 
     def may(self, request: HttpRequest, deed: str, row: models.Model | None = None) -> bool:
         """Say whether the operator may do something to a row; without one, to any row at all."""
         role = self.needs[deed]
+        if roles.is_everywhere(request.user):
+            return True
         if row is None or row.pk is None:
-            # also before there is any app, a superuser's first page is no refusal
-            everything = request.user.is_active and getattr(request.user, "is_superuser", False)
-            return bool(everything or roles.apps_of(request.user, at_least=role))
+            return bool(roles.apps_of(request.user, at_least=role))
         return roles.may(request.user, self.app_of(row), at_least=role)
 
     def app_of(self, row: models.Model) -> int:
@@ -167,15 +281,6 @@ class Desk(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return self.may(request, "delete", obj)
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Tell what would go; whoever may delete a row may have the engine's about it go, too.
-
-        All of them are of its app, and nobody could erase a person otherwise.
-        """
-        going, counts, _, protected = super().get_deleted_objects(objs, request)
-        mine = all(self.has_delete_permission(request, row) for row in objs)
-        return going, counts, set() if mine else {self.opts.verbose_name}, protected
 
     def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
         """Delete rows chosen in a list, which shows also those one may only look at."""

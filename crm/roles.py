@@ -33,6 +33,12 @@ def may(operator: Operator, app_id: int, *, at_least: Role = Role.VIEWER) -> boo
     return roles_of(operator).get(app_id, 0) >= at_least
 
 
+def is_everywhere(operator: Operator) -> bool:
+    """Say whether every app, and whatever belongs to none, is an operator's."""
+    staff = operator.is_active and getattr(operator, "is_staff", False)
+    return bool(staff and getattr(operator, "is_superuser", False))
+
+
 def _read(operator: Operator) -> Mapping[int, Role]:
     if not operator.is_active or not getattr(operator, "is_staff", False):
         return {}

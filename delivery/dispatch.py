@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import Error
 
 from crm import clock
-from crm.models import DeviceToken
+from crm.models import App, DeviceToken
 from delivery import breaker, context, leftovers, metrics, outcomes, pacing, tracing
 from delivery.answers import Answers, Asked
 from delivery.backoff import backoff
@@ -305,6 +305,7 @@ def opened(credential: ProviderCredential) -> Credentials:
         environment=Environment(credential.environment or Environment.PRODUCTION),
         endpoint=credential.endpoint,
         ca_pem=credential.ca_pem,
+        test=credential.mode == App.Mode.TEST,
     )
 
 

@@ -211,6 +211,17 @@ def progress(notifications: Iterable[Notification], *, now: datetime) -> Sequenc
     ]
 
 
+def standings(
+    notifications: Iterable[Notification], *, now: datetime
+) -> Mapping[int, tuple[Standing, Funnel]]:
+    """Give where each stands and what became of its pushes, by its id, in one query for all."""
+    asked = {notification.pk: notification for notification in notifications}
+    return {
+        id_: (_standing_of(asked[id_], shares, now=now), _funnel(shares))
+        for id_, shares in _shares(asked).items()
+    }
+
+
 def firings(notification: Notification, *, now: datetime) -> Sequence[Firing]:
     """Give every firing of a notification, in the order they are due."""
     found = Occurrence.objects.filter(notification=notification).order_by("due_at", "zone")

@@ -15,7 +15,7 @@ from crm.commands.history import forget_device_events
 from crm.commands.kept_answers import forget_answers
 from crm.commands.sessions import forget_expired_sessions
 from crm.commands.token_health import forget_retired_tokens
-from delivery import dispatch, fanout, firings, ledger, retention, tally
+from delivery import dispatch, expiry, fanout, firings, ledger, retention, tally
 from delivery.doorbell import Doorbell
 from delivery.health import health
 from delivery.models.notification import Lane
@@ -112,13 +112,14 @@ def add_up() -> None:
 
 @shared_task(name="upkeep")
 def upkeep() -> None:
-    """Make ledger partitions ahead of time, and drop what is past its own time."""
+    """Make ledger partitions ahead, drop what is past its time, warn of credentials that end."""
     now = clock.now()
     ledger.keep_partitions(today=now.date())
     ledger.forget_batches(today=now.date())
     forget_guests(now=now)
     forget_retired_tokens(now=now)
     count_tokens(now=now)
+    expiry.log_warnings(now=now)
     forget_answers(now=now)
     forget_events(now=now)
 

@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 
 from crm.desk import Desk, ReadOnlyDesk
 from crm.errors import DomainError, Invalid
+from crm.filters import AppFilter, among
 from crm.models.membership import Role
 from delivery.commands.webhooks import (
     OVERLAP,
@@ -90,7 +91,8 @@ class CursorForm(forms.Form):
 class WebhookAdmin(Desk):
     form = WebhookForm
     list_display = ["url", "app", "state", "last_ok_at", "told", "tried"]
-    list_filter = ["active"]
+    by_app = False
+    list_filter = [AppFilter, among("active", [("True", "active"), ("False", "stopped")])]
     list_select_related = ["app"]
     readonly_fields = ["state", "stopped_because", "progress", "signs", "last_ok_at", "created_at"]
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
@@ -304,7 +306,8 @@ class WebhookDeliveryAdmin(ReadOnlyDesk):
         "tried_at",
         "replay",
     ]
-    list_filter = ["state"]
+    by_app = False
+    list_filter = [AppFilter, among("state", State.choices)]
     list_select_related = ["webhook"]
 
     def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:

@@ -147,6 +147,7 @@ SPECTACULAR_SETTINGS = {
         }
     },
 }
+PAGE_PATIENCE = env.seconds("GATEWAY_PAGE_PATIENCE", 5, at_least=1)  # of a query of the admin
 
 # -- browsers; only pages pass this middleware (gateway.pages): no API call is ever redirected
 BEHIND_TLS_PROXY = env.flag("GATEWAY_BEHIND_TLS_PROXY", default=False)
@@ -246,6 +247,12 @@ NOTIFICATION_RETENTION = env.seconds(
 )
 
 PROVIDER_TRANSPORT = env.choice("GATEWAY_PROVIDER_TRANSPORT", "wire", ["wire", "library"])
+# where a test app's pushes go, and the only place they may go to beside loopback (docs/adr/0022)
+SIMULATORS = {
+    "apns": env.text("GATEWAY_SIMULATOR_APNS", ""),
+    "fcm": env.text("GATEWAY_SIMULATOR_FCM", ""),
+}
+SIMULATOR_CA_FILE = env.text("GATEWAY_SIMULATOR_CA_FILE", "")
 # networks webhooks may lead to besides the public internet, in the clear too
 WEBHOOK_ALLOW = env.networks("GATEWAY_WEBHOOK_ALLOW")
 WEBHOOK_RETENTION = env.seconds("GATEWAY_WEBHOOK_RETENTION", 30 * 86400, at_least=3600)

@@ -1,7 +1,5 @@
 """Apps and the keys that open them."""
 
-import secrets
-import string
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
@@ -11,15 +9,11 @@ from typing import Any, Literal
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.core.exceptions import ValidationError
-from django.db import DataError, transaction
+from django.db import DataError, IntegrityError, transaction
 
-from crm.errors import Invalid
-from crm.models import App, AppKey
-from crm.sealing import fingerprint, seal
-
-# one public client accepts only letters, digits and `+` in a server key (contracts/kumulos §1)
-KEY_ALPHABET = string.ascii_letters + string.digits + "+"
-KEY_LENGTH = 36
+from crm.commands.keys import issue_key, keep_key
+from crm.errors import Conflict, Invalid
+from crm.models import App, AppKey, Membership
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,20 +32,52 @@ class NewApp:
         return self.app.api_key
 
 
+def create_app(*, name: str, api_key: uuid.UUID | None = None) -> NewApp:
+    """Create an app with one key for each door; only their fingerprints can be seen again.
+
+    With an `api_key` it is the app's, or `Conflict`: a form sent twice makes one app.
+    """
+    return _create(App(name=name), api_key or uuid.uuid4())
+
+
 @transaction.atomic
-def create_app(*, name: str) -> NewApp:
-    """Create an app with one key for each door; only their fingerprints can be seen again."""
+def create_test_twin(live: App, *, api_key: uuid.UUID | None = None) -> NewApp:
+    """Create the test app of a live one: its settings, its operators, nobody of its people.
+
+    What is sent through a twin reaches the simulator only (docs/adr/0022). Raises `Conflict` where
+    there is one already, and `Invalid` for a test app.
+    """
+    if live.is_test:
+        raise Invalid("is a test app itself", field="app")
+    said = {name: getattr(live, name) for name in SETTINGS}
+    name = f"{live.name[: NAME_LIMIT - len(TWIN)]}{TWIN}"
+    twin = App(name=name, mode=App.Mode.TEST, live_app=live, **said)
+    made = _create(twin, api_key or uuid.uuid4())
+    for member in Membership.objects.filter(app=live):
+        Membership.objects.create(app=twin, operator_id=member.operator_id, role=member.role)
+    return made
+
+
+TWIN = " (test)"
+NAME_LIMIT = 255
+
+
+@transaction.atomic
+def _create(app: App, api_key: uuid.UUID) -> NewApp:
     browsers = ec.generate_private_key(ec.SECP256R1())  # VAPID, RFC 8292 §3.2
-    app = App.objects.create(
-        name=name, api_key=str(uuid.uuid4()), web_push_public_key=_public_half(browsers)
-    )
-    _keep(app, AppKey.Kind.VAPID, _private_half(browsers), readable=True)
+    app.api_key, app.web_push_public_key = str(api_key), _public_half(browsers)
+    try:
+        with transaction.atomic():
+            app.save(force_insert=True)
+    except IntegrityError as error:
+        raise Conflict("has been created already", field="app") from error
+    keep_key(app, AppKey.Kind.VAPID, _private_half(browsers), readable=True)
     return NewApp(
         app=app,
-        secret_key=_issue(app, AppKey.Kind.DEVICE),
-        server_key=_issue(app, AppKey.Kind.SERVER),
-        auth_key=_issue(app, AppKey.Kind.AUTH),
-        auth_secret=_issue(app, AppKey.Kind.SIGNING),
+        secret_key=issue_key(app, AppKey.Kind.DEVICE),
+        server_key=issue_key(app, AppKey.Kind.SERVER),
+        auth_key=issue_key(app, AppKey.Kind.AUTH),
+        auth_secret=issue_key(app, AppKey.Kind.SIGNING),
     )
 
 
@@ -104,19 +130,6 @@ def check_prompts(prompts: object) -> None:
     """Raise `Invalid` unless these can be the prompts of web pages: named, so an object."""
     if not isinstance(prompts, dict):
         raise Invalid("must be a JSON object", field="web_prompts")
-
-
-def _issue(app: App, kind: AppKey.Kind) -> str:
-    key = "".join(secrets.choice(KEY_ALPHABET) for _ in range(KEY_LENGTH))
-    # an HMAC key must be read again
-    _keep(app, kind, key, readable=kind is AppKey.Kind.SIGNING)
-    return key
-
-
-def _keep(app: App, kind: AppKey.Kind, key: str, *, readable: bool) -> None:
-    AppKey.objects.create(
-        app=app, kind=kind, fingerprint=fingerprint(key), sealed=seal(key) if readable else None
-    )
 
 
 def _public_half(key: ec.EllipticCurvePrivateKey) -> str:

@@ -23,6 +23,12 @@ class AppQuerySet(models.QuerySet["App"]):
 class App(models.Model):
     """A tenant: every other row belongs to exactly one."""
 
+    class Mode(models.TextChoices):
+        """Whom an app's pushes may reach; fixed when it is made (docs/adr/0022)."""
+
+        LIVE = "live", "live"
+        TEST = "test", "test: its pushes reach the simulator only"
+
     class V2Status(models.IntegerChoices):
         """The status of a send accepted by the second API: each client knows one only."""
 
@@ -52,6 +58,13 @@ class App(models.Model):
     id = models.AutoField(primary_key=True)
     name = models.CharField(max_length=255)
     api_key = models.CharField(max_length=36, unique=True)  # public: the Basic user name
+    mode = models.CharField(
+        max_length=4, choices=Mode.choices, default=Mode.LIVE, db_default="live", editable=False
+    )
+    # whose test twin it is
+    live_app = models.OneToOneField(
+        "self", models.CASCADE, null=True, related_name="test_twin", editable=False
+    )
     resend_uncertain = models.CharField(
         max_length=8, choices=Resend.choices, default=Resend.NEVER, db_default="never"
     )
@@ -79,8 +92,24 @@ class App(models.Model):
 
     objects = AppQuerySet.as_manager()
 
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(mode="live", live_app=None)
+                | models.Q(mode="test", live_app__isnull=False),
+                name="app_is_live_or_a_twin",
+            ),
+            # what a credential refers to: its mode is its app's
+            models.UniqueConstraint(fields=["id", "mode"], name="app_with_its_mode"),
+        ]
+
     def __str__(self) -> str:
         return f"{self.name} ({self.id})"
+
+    @property
+    def is_test(self) -> bool:
+        """Whether its pushes may reach the simulator only."""
+        return self.mode == App.Mode.TEST
 
 
 class AppKeyQuerySet(models.QuerySet["AppKey"]):

@@ -12,7 +12,7 @@ class Channel(models.Model):
     """A list people and installs subscribe to; devices know it by `uuid`, backends also by id."""
 
     id = models.AutoField(primary_key=True)
-    app = models.ForeignKey(App, models.CASCADE, related_name="channels")
+    app = models.ForeignKey(App, models.CASCADE, related_name="channels", db_index=False)
     uuid = models.CharField(max_length=255)
     name = models.CharField(max_length=255, null=True, blank=True)
     show_in_portal = models.BooleanField(default=False)
@@ -23,6 +23,10 @@ class Channel(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["app", "uuid"], name="channel_uuid_unique"),
+        ]
+        indexes = [
+            models.Index(fields=["app", "id"], name="channel_of_app"),
+            models.Index(fields=["app", "name"], name="channel_name"),
         ]
 
     def __str__(self) -> str:

@@ -39,7 +39,7 @@ class DeviceToken(models.Model):
 
     # ConnectyCube subscriptions carry it in a signed 32-bit integer
     id = models.AutoField(primary_key=True)
-    app = models.ForeignKey(App, models.CASCADE, related_name="device_tokens")
+    app = models.ForeignKey(App, models.CASCADE, related_name="device_tokens", db_index=False)
     install = models.ForeignKey(Install, models.CASCADE, related_name="device_tokens")
     transport = models.CharField(max_length=16)
     environment = models.CharField(max_length=16)
@@ -75,6 +75,12 @@ class DeviceToken(models.Model):
                 include=["transport", "environment", "topic"],
                 condition=models.Q(state="alive", enabled=True),
                 name="device_token_reachable",
+            ),
+            models.Index(fields=["app", "id"], name="device_token_of_app"),
+            models.Index(
+                fields=["app", "id"],
+                condition=~models.Q(state="alive"),
+                name="device_token_of_app_not_alive",
             ),
             models.Index(
                 fields=["state_changed_at"],

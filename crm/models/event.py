@@ -12,7 +12,7 @@ class Event(models.Model):
     `install_uid` and `user_uid` are text on purpose: history must outlive the rows it speaks of.
     """
 
-    app = models.ForeignKey(App, models.CASCADE, related_name="events")
+    app = models.ForeignKey(App, models.CASCADE, related_name="events", db_index=False)
     uuid = models.UUIDField()
     install_uid = models.CharField(max_length=255)
     user_uid = models.TextField(null=True)
@@ -26,6 +26,7 @@ class Event(models.Model):
             models.UniqueConstraint(fields=["app", "uuid"], name="event_uuid_unique"),
         ]
         indexes = [
+            models.Index(fields=["app", "id"], name="event_of_app"),
             models.Index(fields=["app", "install_uid", "id"], name="event_of_install"),
         ]
 

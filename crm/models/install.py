@@ -15,7 +15,7 @@ class Install(models.Model):
     keeps everything the device said.
     """
 
-    app = models.ForeignKey(App, models.CASCADE, related_name="installs")
+    app = models.ForeignKey(App, models.CASCADE, related_name="installs", db_index=False)
     uid = models.CharField(max_length=255)
     # not PROTECT: that would also keep an app from being deleted with all it has
     user = models.ForeignKey(User, models.RESTRICT, related_name="installs")
@@ -40,6 +40,7 @@ class Install(models.Model):
             models.UniqueConstraint(fields=["app", "uid"], name="install_uid_unique"),
         ]
         indexes = [
+            models.Index(fields=["app", "id"], name="install_of_app"),
             # which zones an app's devices live in, and who lives in one
             models.Index(fields=["app", "timezone"], name="install_timezone"),
             models.Index(

@@ -20,7 +20,7 @@ class User(models.Model):
 
     # mobile SDKs of ConnectyCube keep it in a signed 32-bit integer
     id = models.AutoField(primary_key=True)
-    app = models.ForeignKey(App, models.CASCADE, related_name="users")
+    app = models.ForeignKey(App, models.CASCADE, related_name="users", db_index=False)
     uid = models.CharField(max_length=UID_LIMIT)
     # made up here for someone who signed up without a name of the caller's
     uid_is_ours = models.BooleanField(default=False, db_default=False)
@@ -50,6 +50,7 @@ class User(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["app", "id"], name="user_of_app"),
             models.Index(fields=["app", "created_at", "id"], name="user_listing"),
             models.Index(
                 fields=["app", "full_name"],

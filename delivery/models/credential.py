@@ -23,6 +23,14 @@ class ProviderCredential(models.Model):
         SERVICE_ACCOUNT = "service_account", "FCM service account (JSON)"
 
     app = models.ForeignKey(App, models.CASCADE, related_name="credentials")
+    # its app's, which the database holds it to
+    mode = models.CharField(
+        max_length=4,
+        choices=App.Mode.choices,
+        default=App.Mode.LIVE,
+        db_default="live",
+        editable=False,
+    )
     provider = models.CharField(max_length=8, choices=[("apns", "APNs"), ("fcm", "FCM")])
     kind = models.CharField(max_length=16, choices=Kind.choices)
     environment = models.CharField(max_length=16, default="", db_default="", blank=True)
@@ -34,6 +42,8 @@ class ProviderCredential(models.Model):
     # pushes a second; null: as many as its provider takes, 0: as many as we can
     pace = models.PositiveIntegerField(null=True, blank=True)
     version = models.IntegerField(default=1, db_default=1)
+    # the smallest number of days to expiry the log has warned of
+    warned_days = models.SmallIntegerField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 

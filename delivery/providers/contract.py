@@ -121,7 +121,8 @@ class Outcome(NamedTuple):
 class Credentials:
     """What one provider needs to let us in, decrypted; `endpoint` aims it at another address.
 
-    `secret` holds the .p8 text, the PEM of certificate and key, or the service account JSON.
+    `secret` holds the .p8 text, the PEM of certificate and key, or the service account JSON. Those
+    of a test app lead to the simulator or nowhere.
     """
 
     id: int
@@ -132,6 +133,7 @@ class Credentials:
     environment: Environment = Environment.PRODUCTION
     endpoint: str = ""
     ca_pem: str = ""
+    test: bool = False
 
 
 class Provider(Protocol):

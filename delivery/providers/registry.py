@@ -16,6 +16,7 @@ from django.conf import settings
 from delivery.providers import runtime
 from delivery.providers.contract import Credentials, Provider
 from delivery.providers.memory import Memory
+from delivery.providers.simulated import Refused, stray_address
 from delivery.providers.vitals import vitals
 from delivery.providers.wire import Policy
 
@@ -127,7 +128,11 @@ def preload() -> None:
 
 
 def build_provider(credentials: Credentials) -> Provider:
-    """Give a new adapter for these credentials."""
+    """Give a new adapter for these credentials; a test app's that lead astray ask nobody."""
+    if credentials.test and (
+        stray := stray_address(credentials, simulators=settings.SIMULATORS.values())
+    ):
+        return Refused(f"test keys reach the simulator only, not {stray}")
     return BUILDERS[credentials.provider](credentials)
 
 
@@ -141,6 +146,7 @@ def fingerprint(credentials: Credentials) -> bytes:
         str(credentials.environment),
         credentials.endpoint,
         credentials.ca_pem,
+        credentials.test,
     )
     return hashlib.blake2b(repr(said).encode(), digest_size=16).digest()
 

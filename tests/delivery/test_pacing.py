@@ -230,7 +230,7 @@ def test_a_credential_stored_anew_keeps_its_pace_until_another_is_said(stored):
     stored("--pace", "250")
 
     assert stored().pace == 250
-    assert stored("--pace", "default").pace is None
+    assert stored("--pace", "provider").pace is None
 
 
 def test_two_apps_of_one_project_share_its_quota(app, stored):

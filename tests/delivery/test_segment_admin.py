@@ -26,7 +26,10 @@ def test_an_operator_writes_a_rule_and_sees_it_in_words_and_numbers(app, phones,
     segment = Segment.objects.get()
     page = operator.get(f"{LIST}{segment.pk}/change/").content.decode()
     assert "people whose plan is not gold" in page
-    assert "1 users, 1 installs, 1 reachable" in page
+    assert "Count now" in page
+    assert "reachable" not in page
+    counted = operator.get(f"{LIST}{segment.pk}/change/?count=now").content.decode()
+    assert "reachable" in counted
 
 
 def test_a_rule_nobody_can_follow_is_refused_with_its_bad_nodes(app, operator):

@@ -6,10 +6,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from crm import clock
 from crm.errors import DomainError
 from crm.management.recorded import Recorded
 from crm.models import App
-from delivery.commands.credentials import OWN_PACE, StoreCredential, store_credential
+from delivery.commands.credential_files import read_file
+from delivery.commands.credentials import KEPT, Kept, StoreCredential, store_credential
 
 MOST = 1_000_000
 
@@ -26,7 +28,10 @@ class Command(Recorded):
         parser.add_argument(
             "file",
             type=Path,
-            help="the .p8 key, the PEM of certificate and key, or the service account JSON",
+            help="the .p8 key, the .p12 or PEM of certificate and key, or the service account JSON",
+        )
+        parser.add_argument(
+            "--passphrase-file", type=Path, help="holds what opens a .p12 or an encrypted key"
         )
         parser.add_argument("--key-id", default="", help="10 characters; with a .p8 key")
         parser.add_argument("--team-id", default="", help="10 characters; with a .p8 key")
@@ -47,9 +52,10 @@ class Command(Recorded):
         parser.add_argument(
             "--pace",
             type=_pace,
+            default=KEPT,
             metavar="N",
-            help="pushes a second, 0 for any number, `default` for what the provider takes;"
-            " unsaid, it stays as it is",
+            help="pushes a second, 0 for any number, `provider` for what the provider takes; as it"
+            " was where nothing is said",
         )
 
     def handle(
@@ -65,7 +71,8 @@ class Command(Recorded):
         only_topic: bool,
         environment: str,
         endpoint: str,
-        pace: int | None,
+        pace: int | Kept | None,
+        passphrase_file: Path | None,
         **_: Any,
     ) -> None:
         """Store it."""
@@ -73,11 +80,15 @@ class Command(Recorded):
         if app is None:
             raise CommandError(f"there is no app {app_id}")
         try:
+            passphrase = passphrase_file.read_text("utf-8").strip() if passphrase_file else ""
+            handed = read_file(file.read_bytes(), passphrase=passphrase, now=clock.now())
+            if handed.provider != provider:
+                raise CommandError(f"{file} is for {handed.provider}, not for {provider}")
             credential = store_credential(
                 StoreCredential(
                     app=app,
                     provider=provider,
-                    secret=file.read_text(encoding="utf-8"),
+                    secret=handed.secret,
                     key_id=key_id,
                     team_id=team_id,
                     topic=topic,
@@ -93,9 +104,9 @@ class Command(Recorded):
         self.stdout.write(f"stored {credential}, version {credential.version}")
 
 
-def _pace(text: str) -> int:
-    if text == "default":
-        return OWN_PACE
+def _pace(text: str) -> int | None:
+    if text == "provider":
+        return None
     pace = int(text)
     if not 0 <= pace <= MOST:
         raise ArgumentTypeError(f"{text} is not between 0 and {MOST:,}")
