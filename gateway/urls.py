@@ -6,15 +6,17 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from gateway import docs, health, last_resort
+from gateway.console.urls import pages as console
 
 operations = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", health.metrics),
 ]
+rows, *admin_names = admin.site.urls
 pages = [
     path("admin", RedirectView.as_view(url="/admin/")),
-    path("admin/", admin.site.urls),
+    path("admin/", ([*console, *rows], *admin_names)),
     path("docs", RedirectView.as_view(url="/docs/")),
     path("docs/", docs.page),
     path("docs/openapi.json", SpectacularJSONAPIView.as_view()),

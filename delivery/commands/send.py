@@ -42,6 +42,7 @@ class SendNotification:
     lane: Lane | None = None
     name: str = ""
     author: User | None = None
+    operator: str = ""
 
 
 def send_notification(ask: SendNotification) -> Notification:
@@ -72,7 +73,12 @@ def send_reachable(asks: Sequence[SendNotification]) -> list[Notification]:
 
 def _accept(ask: SendNotification, *, now: datetime) -> Notification:
     notification = Notification(
-        app=ask.app, source=ask.source, author=ask.author, created_at=now, **asked(ask, now=now)
+        app=ask.app,
+        source=ask.source,
+        author=ask.author,
+        operator=ask.operator,
+        created_at=now,
+        **asked(ask, now=now),
     )
     due = store(notification, firings_of(notification, ask.schedule, now=now))
     ring_once_safe(notification, due)

@@ -8,6 +8,7 @@ from delivery.models.inbox import InboxItem
 from delivery.models.notification import Notification
 from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
+from delivery.models.ticket import Ticket
 from delivery.models.webhook import Webhook, WebhookEvent
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Occurrence",
     "Open",
     "ProviderCredential",
+    "Ticket",
     "Webhook",
     "WebhookEvent",
 ]
