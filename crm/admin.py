@@ -13,6 +13,7 @@ from crm.desk import Desk
 from crm.errors import Invalid
 from crm.models import App, Channel, DeviceToken, Event, Install, Segment, User
 from crm.models.membership import Role
+from crm.rule_widget import RuleWidget
 from crm.segments.explain import explain
 from crm.segments.rules import BadRule, parse
 
@@ -115,6 +116,7 @@ class SegmentAdmin(Desk):
 
     needs = {**Desk.needs, "add": Role.SENDER, "change": Role.SENDER, "delete": Role.SENDER}
     form = SegmentForm
+    formfield_overrides = {models.JSONField: {"widget": RuleWidget}}
     list_display = ["name", "id", "app", "updated_at"]
     search_fields = ["name", "uuid__exact"]
     readonly_fields = ["uuid", "explanation", "created_at", "updated_at"]

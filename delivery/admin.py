@@ -6,7 +6,9 @@ from typing import Protocol
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from crm import roles
 from crm.admin import SegmentAdmin
@@ -35,13 +37,19 @@ class Stop(Protocol):
 class NotificationAdmin(ReadOnlyDesk):
     needs = {**ReadOnlyDesk.needs, "send": Role.SENDER}
     actions = ["pause", "resume", "cancel"]
-    list_display = ["id", "app", "source", "lane", "cancelled_at", "created_at"]
+    list_display = ["watched", "name", "app", "source", "operator", "lane", "created_at"]
+    list_display_links = None
     list_filter = ["source", "lane"]
     list_select_related = ["app"]
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         """Say whether the operator may stop sends of any app; each is asked about again."""
         return self.may(request, "send")
+
+    @admin.display(description="id")
+    def watched(self, notification: Notification) -> str:
+        address = reverse("admin:send", args=[notification.pk])
+        return format_html('<a class="font-semibold" href="{}">{}</a>', address, notification.pk)
 
     @admin.action(description="Pause what is under way", permissions=["send"])
     def pause(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:

@@ -6,7 +6,7 @@ Counted from the ledger, which is one look at every push: callers keep what they
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Max, Min
@@ -79,7 +79,7 @@ class Tally:
 def tally(notification: Notification, *, now: datetime) -> Tally:
     """Count everything a notification's batches, ledger, opens and receipts say."""
     since, width = _course(notification, now=now)
-    asked = {"notification": notification.pk, "width": width, "since": since}
+    asked: dict[str, Any] = {"notification": notification.pk, "width": width, "since": since}
     outcomes: dict[Kind, int] = {}
     bars: list[tuple[datetime, int]] = []
     with connection.cursor() as cursor:

@@ -13,10 +13,10 @@ operations = [
     path("readyz", health.readyz),
     path("metrics", health.metrics),
 ]
-rows, *admin_names = admin.site.urls
+rows, label, namespace = admin.site.urls
 pages = [
     path("admin", RedirectView.as_view(url="/admin/")),
-    path("admin/", ([*console, *rows], *admin_names)),
+    path("admin/", ([*console, *rows], label, namespace)),
     path("docs", RedirectView.as_view(url="/docs/")),
     path("docs/", docs.page),
     path("docs/openapi.json", SpectacularJSONAPIView.as_view()),

@@ -1,4 +1,4 @@
-"""What an operator fills in → message, audience and schedule of ours, or why not, field by field."""
+"""What an operator fills in → message, audience and schedule of ours, or why not, by field."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -50,9 +50,7 @@ def whole(label: str, **said: Any) -> forms.IntegerField:
 
 def flag(label: str, **said: Any) -> forms.BooleanField:
     """Build a switch."""
-    return forms.BooleanField(
-        label=label, widget=UnfoldBooleanSwitchWidget, required=False, **said
-    )
+    return forms.BooleanField(label=label, widget=UnfoldBooleanSwitchWidget, required=False, **said)
 
 
 def choice(label: str, choices: Any, **said: Any) -> forms.ChoiceField:
@@ -92,7 +90,7 @@ class MessageForm(forms.Form):
         rows=2,
         help_text=f"Up to {MOST_BUTTONS}, one a line: id = Text. The app is told the id.",
     )
-    data = lines("Data", help_text="A JSON object, handed to the app untouched.")
+    custom = lines("Data", help_text="A JSON object, handed to the app untouched.")
     badge = choice(
         "Badge",
         [("", "leave as it is"), ("set", "set to"), ("increment", "add")],
@@ -130,9 +128,9 @@ class MessageForm(forms.Form):
             raise forms.ValidationError("Two buttons have the same id.")
         return tuple(Button(id=id_, text=text) for id_, text in pairs)
 
-    def clean_data(self) -> dict[str, Any] | None:
+    def clean_custom(self) -> dict[str, Any] | None:
         """Read a JSON object the database can keep."""
-        said = self.cleaned_data["data"].strip()
+        said = self.cleaned_data["custom"].strip()
         if not said:
             return None
         try:
@@ -174,7 +172,7 @@ class MessageForm(forms.Form):
             url=said["url"] or None,
             image=said["image"],
             buttons=said["buttons"],
-            data=said["data"],
+            data=said["custom"],
             badge=badge,
             sound=said["sound"] or None,
             background=said["background"],
@@ -206,8 +204,9 @@ class AudienceForm(forms.Form):
 
     def __init__(self, app: App, *args: Any, **said: Any) -> None:
         super().__init__(*args, **said)
-        self.fields["segments"].queryset = Segment.objects.filter(app=app)
-        self.fields["channels"].queryset = Channel.objects.filter(app=app)
+        fields: dict[str, Any] = self.fields
+        fields["segments"].queryset = Segment.objects.filter(app=app)
+        fields["channels"].queryset = Channel.objects.filter(app=app)
 
     def _listed(self, name: str, separator: str | None = None) -> tuple[str, ...]:
         said: str = self.cleaned_data[name]
