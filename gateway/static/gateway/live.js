@@ -16,7 +16,7 @@ const draw = (name, { labels, sets }) => {
   const line = name === "rate"
   const datasets = Object.entries(sets).map(([label, data]) => ({
     label, data, backgroundColor: line ? `${COLOURS[label]}33` : COLOURS[label], borderColor: COLOURS[label],
-    borderWidth: line ? 2 : 0, fill: line, pointRadius: 0, tension: 0.25,
+    borderWidth: line ? 2 : 0, fill: line, pointRadius: labels.length < 4 ? 3 : 0, tension: 0.25,
   }))
   const box = page.querySelector(`[data-chart-box="${name}"]`)
   if (box) box.hidden = !labels.length
@@ -26,14 +26,14 @@ const draw = (name, { labels, sets }) => {
     return
   }
   const ink = document.documentElement.classList.contains("dark") ? "#cbd5e1" : "#475569"
-  const axis = (said) => ({ ticks: { color: ink, precision: 0 }, grid: { color: `${ink}22` }, stacked: !line, beginAtZero: true, ...said })
+  const axis = (said) => ({ ticks: { color: ink, precision: 0, autoSkip: line || said.many }, grid: { color: `${ink}22` }, stacked: !line, beginAtZero: true, ...said })
   charts[name] = new Chart(canvas, {
     type: line ? "line" : "bar",
     data: { labels, datasets },
     options: {
       animation: still ? false : { duration: 300 }, responsive: true, maintainAspectRatio: false,
       indexAxis: line ? "x" : "y",
-      scales: { x: axis({}), y: axis({}) },
+      scales: { x: axis({ many: true }), y: axis({ many: labels.length > 20 }) },
       plugins: { legend: { display: !line, position: "bottom", labels: { color: ink, boxWidth: 12 } } },
     },
   })
