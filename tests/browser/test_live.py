@@ -43,7 +43,8 @@ def test_numbers_move_while_one_watches(watched, sent):
     expect(watched.locator('[data-rows="reasons"]')).to_contain_text("unregistered")
     expect(watched.locator('[data-rows="platforms"]')).to_contain_text("Android (FCM)")
     expect(watched.locator("[data-actions]")).to_be_hidden()
-    expect(watched.locator("[data-summary]")).to_have_text("sent: 48 of 50 accepted, 0 pending")
+    for summary in ('[data-text="summary"]', "[data-heard]"):
+        expect(watched.locator(summary)).to_have_text("sent: 48 of 50 accepted, 0 pending")
 
 
 def test_a_send_is_paused_and_resumed_by_keyboard(watched):

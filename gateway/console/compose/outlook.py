@@ -143,12 +143,12 @@ def _unreached(reached: Reach) -> Rows:
 def _leg(leg: Leg) -> Sequence[str]:
     return [
         leg.zone,
+        f"{leg.devices:,}",
         _minute(leg.local),
         _minute(leg.at and leg.at.astimezone(UTC)),
-        f"{leg.devices:,}",
         leg.note,
     ]
 
 
 def _minute(moment: datetime | None) -> str:
-    return "-" if moment is None else f"{moment:%a %Y-%m-%d %H:%M}"
+    return "-" if moment is None else f"{moment:%Y-%m-%d %H:%M}"

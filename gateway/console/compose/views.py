@@ -33,7 +33,7 @@ from gateway.console.compose.composition import (
     rehearse,
     review,
 )
-from gateway.console.compose.outlook import PATIENCE, TOO_SLOW, outlook_of
+from gateway.console.compose.outlook import PATIENCE, PROVIDERS, TOO_SLOW, outlook_of
 from gateway.console.doors import apps_for, find_app, find_notification, senders
 from gateway.console.words import audience_words, preview_of
 from gateway.rest.storable import objection
@@ -338,7 +338,9 @@ def _review(
         "preview": preview_of(ask.message.as_json()),
         "outlook": found,
         "words": audience_words(ask.audience, app_id=app.pk),
-        "sizes": [(t.value, size) for t, size in sizes_of(composed.message.message).items()],
+        "sizes": [
+            (PROVIDERS[t.value], size) for t, size in sizes_of(composed.message.message).items()
+        ],
         "firings": firings,
         "reviewed": reviewed,
         "wrong": wrong,

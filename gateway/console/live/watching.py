@@ -15,7 +15,7 @@ from delivery.reports import Firing, Funnel, Progress, Standing, firings, progre
 from delivery.tally import Tally
 from gateway.console.live.tallies import Counted, Sample, counted, sampled
 
-MOST_FIRINGS = 60
+MOST_FIRINGS = 200
 MOST_WAITS = 12
 VERDICTS = ("accepted", "rejected", "unregistered", "expired", "cancelled", "uncertain")
 PLATFORMS = {"apns": "Apple (APNs)", "fcm": "Android (FCM)", "apns_voip": "Apple calls (APNs)"}

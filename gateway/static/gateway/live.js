@@ -43,10 +43,10 @@ let spoken = 0
 const show = (told) => {
   for (const place of page.querySelectorAll("[data-text]")) place.textContent = told.texts[place.dataset.text]
   page.querySelector("[data-is]").dataset.is = told.standing
-  // read out by screen readers: not every other second
-  const over = !told.live, summary = page.querySelector("[data-summary]")
+  // read out by screen readers, who are not told every other second
+  const over = !told.live, heard = page.querySelector("[data-heard]")
   if (over || Date.now() - spoken > SPOKEN) {
-    if (summary.textContent !== told.texts.summary) summary.textContent = told.texts.summary
+    if (heard.textContent !== told.texts.summary) heard.textContent = told.texts.summary
     spoken = Date.now()
   }
   for (const [key, { number, of }] of Object.entries(told.steps)) {
@@ -65,6 +65,7 @@ const show = (told) => {
   for (const [name, series] of Object.entries(told.series)) draw(name, series)
   const actions = page.querySelector("[data-actions]")
   if (actions) actions.hidden = over
+  for (const form of page.querySelectorAll("[data-while]")) form.hidden = form.dataset.while !== told.standing
 }
 
 let live = false

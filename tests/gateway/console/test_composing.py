@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from uuid import uuid4
@@ -11,10 +12,12 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
+from crm.errors import NotFound
 from crm.models import Install, Segment
 from delivery.message import Button, Message
 from delivery.models import Breaker, Notification, Occurrence, ProviderCredential, Ticket
 from delivery.providers.fitness import sizes_of
+from delivery.reports import find_from
 from delivery.schedule import Schedule
 from tests.conftest import TOPIC
 
@@ -205,21 +208,21 @@ def test_a_local_send_shows_each_zones_moment_before_it_is_sent(sender, form, ph
     local = {**form, "when": "local", "at": at, "past": "ignore"}
     plan = post(sender, "reach", local).json()["tables"]["plan"]
     assert [row[0] for row in plan] == ["Asia/Tokyo", "Europe/Berlin", "UTC"]
-    assert {row[1][-5:] for row in plan} == {"09:00"}
-    assert plan[0][2].endswith("00:00")
-    assert [row[3] for row in plan] == ["1", "1", "1"]
+    assert {row[2][-5:] for row in plan} == {"09:00"}
+    assert plan[0][3].endswith("00:00")
+    assert [row[1] for row in plan] == ["1", "1", "1"]
     post(sender, "send", reviewed(sender, local))
     schedule = Schedule.from_json(Notification.objects.get().schedule)
     assert schedule.wall_clock == datetime.fromisoformat(at)
     fired = {o.zone: o.due_at for o in Occurrence.objects.all()}
-    assert fired["Asia/Tokyo"].astimezone(UTC).strftime("%a %Y-%m-%d %H:%M") == plan[0][2]
+    assert fired["Asia/Tokyo"].astimezone(UTC).strftime("%Y-%m-%d %H:%M") == plan[0][3]
 
 
 def test_what_is_past_is_told_as_its_policy_has_it(sender, form, phones):
     phones.ring("one")
     past = {**form, "when": "local", "at": "2020-06-01T09:00", "past": "ignore"}
     told = post(sender, "reach", past).json()
-    assert told["tables"]["plan"][0][2:] == ["-", "1", "past: left out"]
+    assert told["tables"]["plan"][0][3:] == ["-", "past: left out"]
     assert any("past for everybody" in line for line in told["warnings"])
     moved = post(sender, "reach", {**past, "past": "next_day"}).json()["tables"]["plan"][0]
     assert moved[4] == "past: moved to the next day it is ahead"
@@ -275,3 +278,14 @@ def test_segments_are_found_by_the_beginning_of_their_name(sender, app):
     names = sender.get(reverse("admin:compose_names"), asked).json()["names"]
     assert [one["name"] for one in names] == ["Gold", "Golden"]
     cache.clear()
+
+
+def test_both_dialects_know_whose_a_console_send_is(sender, form, phones, new_app, client):
+    phones.ring("one")
+    post(sender, "send", reviewed(sender, form))
+    id_ = Notification.objects.get().pk
+    pair = b64encode(f"{new_app.api_key}:{new_app.server_key}".encode()).decode()
+    seen = client.get(f"/notifications/{id_}", headers={"Authorization": f"Basic {pair}"})
+    assert (seen.status_code, seen.json()["title"]) == (200, "Hello")
+    with pytest.raises(NotFound):
+        find_from(new_app.app, id_, source=Notification.Source.CONNECTYCUBE)
