@@ -105,7 +105,7 @@ def test_what_could_not_be_counted_takes_the_apps_name(sender, form, phones, mon
     monkeypatch.setattr("gateway.console.compose.outlook.PATIENCE", timedelta(milliseconds=1))
     monkeypatch.setattr(
         "delivery.reach.WHO",
-        "SELECT pg_sleep(9)::text, %s::int, %s::int, %s::text[] --{named}{out}",
+        "WITH named AS ({named}) SELECT pg_sleep(9)::text, %s::int, %s::text[]",
     )
     answer = post(sender, "reach", form).json()
     assert answer["slow"]
