@@ -110,7 +110,11 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "The Kumulos and ConnectyCube push APIs, self-hosted.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "PREPROCESSING_HOOKS": ["gateway.docs.without_twins"],
+    "PREPROCESSING_HOOKS": ["gateway.docs.schema.without_twins"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "gateway.docs.schema.with_examples",
+    ],
     "PATH_CONVERTER_OVERRIDES": {"number": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}},
     "APPEND_COMPONENTS": {
         "securitySchemes": {

@@ -5,21 +5,23 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from gateway import docs, health, last_resort
-from gateway.console.urls import pages as console
+from gateway import health, last_resort
+from gateway.docs import views as docs
 
 operations = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", health.metrics),
 ]
-rows, label, namespace = admin.site.urls
 pages = [
     path("admin", RedirectView.as_view(url="/admin/")),
-    path("admin/", ([*console, *rows], label, namespace)),
+    path("admin/", admin.site.urls),
     path("docs", RedirectView.as_view(url="/docs/")),
-    path("docs/", docs.page),
+    path("docs/", docs.contents),
+    path("docs/api/", docs.reference),
     path("docs/openapi.json", SpectacularJSONAPIView.as_view()),
+    path("docs/files/<path:name>", docs.picture),
+    path("docs/<path:name>/", docs.page),
 ]
 urlpatterns = [
     *operations,

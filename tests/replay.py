@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-EXAMPLES = Path(__file__).parent / "dialects"
+EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 
 MOMENT = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}"
 SHAPES = {
@@ -38,7 +38,7 @@ Ask = Callable[[str, str, str, Any], tuple[int, bytes]]
 
 def examples(dialect: str) -> list[Path]:
     """Give every example of a dialect."""
-    return sorted((EXAMPLES / dialect / "examples").glob("*.json"))
+    return sorted((EXAMPLES / dialect).glob("*.json"))
 
 
 def steps(path: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs" / "compat").glob("*.md"))
 SOURCES = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
-FILES = {path.name for path in (ROOT / "tests").rglob("*.*")}
+FILES = {path.name for part in ("tests", "docs") for path in (ROOT / part).rglob("*.*")}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -60,7 +60,7 @@ class Target(NamedTuple):
 class Push:
     """What every target of one batch is told, and how it is addressed.
 
-    `push_ids` of replays are equal: they are made of the occurrence and the token alone.
+    Push ids of replays are equal: they are made of the occurrence and the token alone.
     """
 
     message: Message | RawMessage
@@ -72,12 +72,17 @@ class Push:
     expires_at: datetime | None = None
 
     def push_id(self, token_id: int) -> str:
-        """Give the UUID (version 8, RFC 9562 §5.8) that names this push to this token.
+        """Give the UUID that names this push to this token."""
+        return push_id_of(self.occurrence_id, token_id)
 
-        It can be read backwards: see `read_push_id`.
-        """
-        occurrence, token = f"{self.occurrence_id:015x}", f"{token_id:015x}"
-        return f"{occurrence[:8]}-{occurrence[8:12]}-8{occurrence[12:]}-8{token[:3]}-{token[3:]}"
+
+def push_id_of(occurrence_id: int, token_id: int) -> str:
+    """Give the UUID (version 8, RFC 9562 §5.8) that names one occurrence's push to one token.
+
+    It can be read backwards: see `read_push_id`.
+    """
+    occurrence, token = f"{occurrence_id:015x}", f"{token_id:015x}"
+    return f"{occurrence[:8]}-{occurrence[8:12]}-8{occurrence[12:]}-8{token[:3]}-{token[3:]}"
 
 
 def read_push_id(push_id: str) -> tuple[int, int]:

@@ -46,6 +46,7 @@ NAVIGATION = [
             leads("Overview", "monitoring", "index"),
             {**leads("Compose", "edit_notifications", "compose"), "permission": _may_send},
             rows("Notifications", "campaign", "delivery_notification"),
+            leads("Why not?", "help", "why", needs="delivery_notification"),
             rows("Segments", "filter_alt", "crm_segment"),
             rows("Templates", "draft", "templates_app_template"),
         ],

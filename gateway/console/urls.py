@@ -1,6 +1,18 @@
-"""The console's pages, which stand in the admin's own namespace and behind its sign-in."""
+"""The pages of the console, under `/admin/` and inside the admin's own names (`admin:why`)."""
+
+from django.contrib import admin
+from django.urls import URLPattern, path
 
 from gateway.console.compose import routes as compose
 from gateway.console.live import routes as live
+from gateway.console.why import page as why
 
-pages = [*compose.routes, *live.routes]
+
+def console_urls() -> list[URLPattern]:
+    """Give the routes the admin's site puts before its own."""
+    signed_in = admin.site.admin_view
+    return [
+        path("why/", signed_in(why), name="why"),
+        *compose.routes,
+        *live.routes,
+    ]

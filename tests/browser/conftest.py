@@ -21,9 +21,12 @@ DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests of a process; each page gets a profile of its own."""
+    """One browser for the tests of this folder; each page gets a profile of its own.
+
+    No longer than that: while it is there, nothing else can run an event loop on this thread.
+    """
     if CHROMIUM is None:
         if os.environ.get("CI") == "true":
             pytest.fail("no chromium here, and CI must have one")
@@ -34,6 +37,7 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser
         browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture

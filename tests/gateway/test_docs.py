@@ -16,6 +16,7 @@ BACKENDS = {
     "/notifications/{notification_id}": "delete get put",
     "/notifications/{notification_id}/install-opens": "get",
     "/notifications/{notification_id}/user-opens": "get",
+    "/notifications/{notification_id}/why": "get",
     "/v1/messages/in-app": "get post",
     "/v1/messages/in-app/{message_id}": "delete get",
     "/v1/segments": "get post",
@@ -111,7 +112,7 @@ def test_a_send_is_described_by_the_fields_that_read_it(schema):
 
 
 def test_the_page_allows_itself_only_its_own_files(client):
-    answer = client.get("/docs/")
+    answer = client.get("/docs/api/")
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
@@ -129,7 +130,7 @@ def test_no_file_of_the_page_names_another_host(client):
 
 @pytest.mark.parametrize("name", ["docs.js", "docs.css"])
 def test_the_pages_files_are_served(client, name):
-    html = client.get("/docs/").content.decode()
+    html = client.get("/docs/api/").content.decode()
     [url] = re.findall(rf'"(/static/[^"]*{re.escape(name)})"', html)
     answer = client.get(url)
     assert answer.status_code == 200

@@ -11,7 +11,7 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -53,7 +53,6 @@ def send(request: HttpRequest, id_: int) -> HttpResponse:
         "may_send": roles.may(request.user, notification.app_id, at_least=Role.SENDER),
         "is_push": notification.kind == Notification.Kind.PUSH,
         "again": "raw" not in notification.message and "in_app" not in notification.message,
-        "why": _why(notification),
     }
     return render(request, "console/live/send.html", context)
 
@@ -117,9 +116,3 @@ def _audience(notification: Notification) -> Any:
 def _author(notification: Notification) -> str:
     return notification.author.uid if notification.author else ""
 
-
-def _why(notification: Notification) -> str:
-    try:
-        return f"{reverse('admin:why')}?notification={notification.pk}"
-    except NoReverseMatch:
-        return ""

@@ -4,6 +4,7 @@ from django.urls import path
 
 from gateway.kumulos.notifications.v2.views import NotificationsV2
 from gateway.kumulos.notifications.views import Notifications
+from gateway.kumulos.notifications.why import Why
 
 routes = [
     path("notifications", Notifications.as_view({"get": "browse", "post": "create"})),
@@ -19,6 +20,7 @@ routes = [
         "notifications/<str:notification_id>/user-opens",
         Notifications.as_view({"get": "user_opens"}),
     ),
+    path("notifications/<str:notification_id>/why", Why.as_view({"get": "retrieve"})),
     path("v2/notifications", NotificationsV2.as_view({"post": "create"})),
     path(
         "v2/notifications/<str:notification_id>",

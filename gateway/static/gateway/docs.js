@@ -38,10 +38,20 @@ function outline(schema, root, depth = 0) {
   return found.type || "any";
 }
 
+// the shape of a body, and the examples there are of it
 function body(content, root) {
-  const schema = content && content["application/json"] && content["application/json"].schema;
-  if (!schema) return null;
-  return make("pre", JSON.stringify(outline(schema, root), null, 2));
+  const json = content && content["application/json"];
+  if (!json || !json.schema) return null;
+  const shown = make("div");
+  shown.append(make("pre", JSON.stringify(outline(json.schema, root), null, 2)));
+  for (const [name, example] of Object.entries(json.examples || {})) {
+    const box = make("details");
+    const line = make("summary");
+    line.append(make("span", "example"), make("code", name), make("span", example.summary || ""));
+    box.append(line, make("pre", JSON.stringify(example.value, null, 2)));
+    shown.append(box);
+  }
+  return shown;
 }
 
 function answers(responses, root) {
@@ -81,6 +91,13 @@ async function show() {
       METHODS.filter((method) => item[method]).map((m) => operation(path, m, item[m], root))
     );
     main.replaceChildren(...boxes);
+    const find = document.getElementById("find");
+    const narrow = () => {
+      const word = find.value.trim().toLowerCase();
+      for (const box of boxes) box.hidden = !box.firstChild.textContent.toLowerCase().includes(word);
+    };
+    find.addEventListener("input", narrow);
+    narrow(); // somebody may have typed before the schema was here
   } catch (problem) {
     main.replaceChildren(make("p", "The schema could not be read: " + problem.message));
   }

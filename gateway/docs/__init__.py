@@ -1,0 +1,1 @@
+"""The documentation as a running gateway serves it: the pages of `docs/`, and the OpenAPI."""
