@@ -79,6 +79,7 @@ if (form) {
       meter.max = size.limit
       meter.high = size.limit * 0.9
       meter.value = Math.min(size.used, size.limit)
+      meter.style.setProperty("--share", `${Math.min((100 * size.used) / size.limit, 100)}%`)
       line.classList.toggle("c-over", size.used > size.limit)
       line.querySelector("[data-bytes]").textContent = `${size.used.toLocaleString("en")} of ${size.limit.toLocaleString("en")} bytes`
     }

@@ -53,6 +53,7 @@ const show = (told) => {
     const step = page.querySelector(`[data-step="${key}"]`), meter = step.querySelector("meter")
     meter.max = of || 1
     meter.value = number
+    meter.style.setProperty("--share", `${(100 * number) / (of || 1)}%`)
     step.querySelector("dd").textContent = number.toLocaleString("en")
   }
   for (const [name, rows] of Object.entries(told.rows)) {
