@@ -15,10 +15,11 @@ from delivery.targeting.resolve import ORDINARY, OUT, reachable
 from delivery.targeting.zones import UNKNOWN
 
 EVERY_INSTALL = "SELECT user_id, id AS install_id FROM crm_install WHERE app_id = %s"
+ONCE = "SELECT DISTINCT user_id, install_id FROM ({named}) found"
 
 # the first that holds is why: a device that is reached has no other reason
 WHO = """
-WITH named AS MATERIALIZED (SELECT DISTINCT user_id, install_id FROM ({named}) found),
+WITH named AS MATERIALIZED ({named}),
 standing AS (
     SELECT CASE WHEN {out} THEN 'left_out'
                 WHEN bool_or(t.state = 'alive' AND t.enabled) THEN 'reached'
@@ -100,7 +101,8 @@ def reach(audience: Audience, *, app_id: int, now: datetime) -> Reach:
 def _who(audience: Audience, *, app_id: int, now: datetime) -> Mapping[str, int]:
     named: Query = EVERY_INSTALL, [app_id]
     if not audience.everybody:
-        named = members(audience, app_id=app_id, now=now)
+        sql, params = members(audience, app_id=app_id, now=now)
+        named = ONCE.format(named=sql), params
     out: Query = "false", []
     if audience.except_tags:
         sql = OUT.format(user="named.user_id")
