@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, MultiFernet
@@ -16,12 +17,40 @@ def _safe(phrases: tuple[str, ...]) -> MultiFernet:
 
 def seal(secret: str) -> bytes:
     """Give the sealed form of a secret, different each time."""
-    return _safe(tuple(settings.SEALING_KEYS)).encrypt(secret.encode())
+    return seal_bytes(secret.encode())
 
 
 def unseal(sealed: bytes | memoryview) -> str:
     """Open a sealed secret; raises `cryptography.fernet.InvalidToken` under a foreign key."""
-    return _safe(tuple(settings.SEALING_KEYS)).decrypt(bytes(sealed)).decode()
+    return unseal_bytes(sealed).decode()
+
+
+def seal_bytes(secret: bytes) -> bytes:
+    """Give the sealed form of a secret that is no text."""
+    return _safe(tuple(settings.SEALING_KEYS)).encrypt(secret)
+
+
+def unseal_bytes(sealed: bytes | memoryview) -> bytes:
+    """Open what `seal_bytes` gave; raises as `unseal` does."""
+    return _safe(tuple(settings.SEALING_KEYS)).decrypt(bytes(sealed))
+
+
+def mark_of(said: bytes) -> bytes:
+    """Give what is stored of something that may hold a guessable secret, to recognise it later.
+
+    Unlike a fingerprint it cannot be guessed at without a sealing key.
+    """
+    return _mark(settings.SEALING_KEYS[0], said)
+
+
+def is_marked(said: bytes, mark: bytes | memoryview) -> bool:
+    """Say whether a mark was made of this, under any of the keys."""
+    known = bytes(mark)
+    return any(hmac.compare_digest(_mark(key, said), known) for key in settings.SEALING_KEYS)
+
+
+def _mark(phrase: str, said: bytes) -> bytes:
+    return hmac.digest(b"gateway marking key:" + phrase.encode(), said, "sha256")
 
 
 def fingerprint(secret: str) -> bytes:

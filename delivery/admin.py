@@ -23,6 +23,9 @@ from delivery.models import Batch, Breaker, InboxItem, Notification, Occurrence,
 from delivery.outlook import expected_finishes
 from delivery.reports import funnel
 from delivery.targeting.segments import count
+from delivery.webhook_admin import WebhookAdmin, WebhookDeliveryAdmin
+
+__all__ = ["WebhookAdmin", "WebhookDeliveryAdmin"]  # found by Django here
 
 
 class Stop(Protocol):

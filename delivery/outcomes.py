@@ -10,8 +10,11 @@ from django.db import IntegrityError, connection, transaction
 
 from crm import clock
 from crm.commands.token_health import Death, retire_tokens
+from crm.models import DeviceToken
 from delivery.arrays import numbers, texts
 from delivery.models import Delivery, Occurrence
+from delivery.models.webhook import Topic
+from delivery.outbox import OUTCOMES, Pushes, keep_deaths, listeners
 from delivery.providers.contract import Outcome, Verdict
 
 # A batch mostly ends alike, so a column that only says the usual comes empty: unnest fills it up.
@@ -26,8 +29,8 @@ WITH stored AS (
                   %(reasons)s::text[], %(provider_refs)s::text[])
            AS o (token_id, install_id, verdict, reason, provider_ref)
     {conflict}
-    RETURNING verdict
-), counted AS ({counted})
+    RETURNING verdict, token_id, install_id
+), counted AS ({counted}){told}
 UPDATE delivery_occurrence SET {moves} FROM counted WHERE id = %(occurrence)s
 """
 VERDICTS = Delivery.Verdict.values
@@ -35,13 +38,26 @@ MOVES = ", ".join(f"{v} = delivery_occurrence.{v} + counted.{v}" for v in VERDIC
 COUNTS = ", ".join(f"count(*) FILTER (WHERE verdict = '{v}') AS {v}" for v in VERDICTS)
 GIVEN = ", ".join(f"%({v})s AS {v}" for v in VERDICTS)
 
-STORE = RECORD.format(conflict="", counted=f"SELECT {GIVEN}", moves=MOVES)
+STORE = RECORD.format(conflict="", counted=f"SELECT {GIVEN}", moves=MOVES, told="{told}")
 STORE_MISSING = RECORD.format(
     conflict="ON CONFLICT (day, occurrence_id, token_id) DO NOTHING",
     counted=f"SELECT {COUNTS} FROM stored",  # noqa: S608 - verdicts are ours
     moves=MOVES,
+    told="{told}",
 )
 """Twice as dear: for a worker that was thought lost, and the one that followed it."""
+
+# whether webhooks want to hear of it → the statement, and the one that follows a clash
+STATEMENTS = {
+    False: (STORE.format(told=""), STORE_MISSING.format(told="")),
+    True: tuple(sql.format(told=f", told AS ({OUTCOMES})") for sql in (STORE, STORE_MISSING)),
+}
+
+
+TOPICS = {
+    DeviceToken.State.DEAD.value: Topic.RETIRED,
+    DeviceToken.State.QUARANTINED.value: Topic.QUARANTINED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,24 @@ def record_outcomes(
         return
     with transaction.atomic():
         record_endings(occurrence, endings, installs=installs)
-        retire_tokens(deaths)
+        _tell_of(retire_tokens(deaths), occurrence, installs)
+
+
+def _tell_of(
+    retired: Mapping[int, str], occurrence: Occurrence, installs: Mapping[int, int | None]
+) -> None:
+    """Keep for webhooks which tokens were retired or put in doubt, where any is to be told."""
+    if not retired or not any(map(listeners.anybody_wants, TOPICS.values())):
+        return
+    pushes = Pushes(
+        app_id=occurrence.notification.app_id,
+        occurrence_id=occurrence.pk,
+        day=occurrence.ledger_day,
+        installs=installs,
+        at=clock.now(),
+    )
+    for state, topic in TOPICS.items():
+        keep_deaths(pushes, [i for i, now in retired.items() if now == state], topic=topic)
 
 
 def record_endings(
@@ -88,7 +121,12 @@ def record_endings(
     if not rows:
         return
     token_ids, install_ids, verdicts, reasons, provider_refs = zip(*rows, strict=True)
+    told = listeners.anybody_wants(Topic.OUTCOME) and listeners.want(
+        occurrence.notification.app_id, Topic.OUTCOME
+    )
+    store, store_missing = STATEMENTS[told]
     facts = {
+        "app": occurrence.notification.app_id if told else None,
         "day": occurrence.ledger_day,
         "occurrence": occurrence.pk,
         "at": clock.now(),
@@ -102,9 +140,9 @@ def record_endings(
     try:
         # a statement by itself needs no transaction around it
         with transaction.atomic() if connection.in_atomic_block else nullcontext():
-            _execute(STORE, facts)
+            _execute(store, facts)
     except IntegrityError:
-        _execute(STORE_MISSING, facts)
+        _execute(store_missing, facts)
 
 
 def _column(values: Sequence[str], *, usual: str) -> str:

@@ -10,12 +10,16 @@ from celery import shared_task
 
 from crm import clock
 from crm.commands.accounts import forget_guests
+from crm.commands.kept_answers import forget_answers
 from crm.commands.sessions import forget_expired_sessions
 from crm.commands.token_health import forget_retired_tokens
 from delivery import dispatch, fanout, firings, ledger
 from delivery.doorbell import Doorbell
 from delivery.models.notification import Lane
 from delivery.scheduling import claims
+from delivery.webhooks.keeping import forget_events
+from delivery.webhooks.readers import work_waits
+from delivery.webhooks.teller import Teller
 
 RINGS = 16
 """Messages kept in a queue while it has work: enough to wake some machines' workers."""
@@ -79,6 +83,14 @@ def tick() -> None:
         ring_for_occurrence(occurrence_id, lane=lane)
     for lane, batches in waiting.lanes.items():
         ring_for_batches(lane, batches)
+    if work_waits(now=now):
+        doorbell.ring(tell_webhooks, (), lane=Lane.BULK.queue)
+
+
+@shared_task(name="tell_webhooks")
+def tell_webhooks() -> None:
+    """Have threads of this process tell webhooks what happened; this itself takes no time."""
+    teller.wake()
 
 
 @shared_task(name="welcome_zones")
@@ -96,6 +108,8 @@ def upkeep() -> None:
     forget_expired_sessions(now=now)
     forget_guests(now=now)
     forget_retired_tokens(now=now)
+    forget_answers(now=now)
+    forget_events(now=now)
 
 
 def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:
@@ -113,3 +127,6 @@ def ring_for_batches(lane: str, batches: int) -> None:
 
 doorbell = Doorbell()
 """The one doorbell of this process."""
+
+teller = Teller()
+"""The one teller of this process."""

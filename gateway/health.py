@@ -155,6 +155,7 @@ class Rows(Collector):
             self.paces(),
             *self.occurrences(progress.occurrence_sums()),
             self.breakers(progress.open_breakers()),
+            *self.webhooks(progress.webhooks(clock.now())),
         ]
 
     def batches(self) -> Iterator[Metric]:
@@ -204,6 +205,20 @@ class Rows(Collector):
             "gateway_conservation_violations",
             "Firings whose outcomes do not add up; must be 0.",
             value=sums["not_conserved"],
+        )
+
+    def webhooks(self, telling: progress.Telling) -> Iterator[Metric]:
+        """Give how far webhooks are behind, and how many take nothing."""
+        yield GaugeMetricFamily(
+            "gateway_webhooks_oldest_seconds",
+            "How long the longest-waiting webhook could have been told something.",
+            value=telling.oldest.total_seconds(),
+        )
+        yield GaugeMetricFamily(
+            "gateway_webhooks_failing", "Webhooks that wait after a failure.", value=telling.failing
+        )
+        yield GaugeMetricFamily(
+            "gateway_webhooks_stopped", "Webhooks that are told nothing.", value=telling.stopped
         )
 
     def breakers(self, found: Iterable[progress.OpenBreaker]) -> Metric:

@@ -9,7 +9,15 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q, Sum
 
 from delivery import pacing
-from delivery.models import Batch, Breaker, Delivery, Occurrence, ProviderCredential
+from delivery.models import (
+    Batch,
+    Breaker,
+    Delivery,
+    Occurrence,
+    ProviderCredential,
+    Webhook,
+    WebhookReader,
+)
 from delivery.models.notification import Lane
 
 PATIENCE = timedelta(seconds=2)
@@ -45,6 +53,26 @@ def stalled_for(now: datetime) -> timedelta:
     if at_work.exists() or planning.exists():
         return timedelta()
     return max(_oldest_batch(now), _oldest_occurrence(now))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Telling:
+    """How long the longest-waiting webhook could have been told, and how many cannot be."""
+
+    oldest: timedelta
+    failing: int
+    stopped: int
+
+
+def webhooks(now: datetime) -> Telling:
+    """Give how far behind webhooks are that could be told now, and which cannot."""
+    waiting = WebhookReader.objects.filter(next_attempt_at__isnull=False)
+    oldest = waiting.filter(next_attempt_at__lte=now).aggregate(at=Min("next_attempt_at"))["at"]
+    return Telling(
+        oldest=timedelta() if oldest is None else now - oldest,
+        failing=waiting.filter(attempts__gt=0).values("webhook").distinct().count(),
+        stopped=Webhook.objects.filter(active=False).count(),
+    )
 
 
 def _oldest_batch(now: datetime) -> timedelta:

@@ -21,6 +21,7 @@ USE_I18N = False
 LANGUAGE_CODE = "en-us"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.number("GATEWAY_MAX_BODY_BYTES", 8 << 20, at_least=1 << 16)
+MAX_BODY_VALUES = env.number("GATEWAY_MAX_BODY_VALUES", 1_000_000, at_least=1_000)
 
 INSTALLED_APPS = [
     "unfold",  # before the admin, whose templates and site it replaces
@@ -98,6 +99,16 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+# how long an answer is kept for whoever asks again under the same idempotency key
+IDEMPOTENCY_RETENTION = env.seconds("GATEWAY_IDEMPOTENCY_RETENTION", 86400, at_least=60)
+# requests a second of one app through each door; an app may have a rate of its own; 0 is no limit
+RATES = {
+    "server": env.number("GATEWAY_SERVER_RATE", 2_000),
+    "device": env.number("GATEWAY_DEVICE_RATE", 20_000),
+    "session": env.number("GATEWAY_SESSION_RATE", 20_000),
+}
+WRONG_KEYS = env.number("GATEWAY_WRONG_KEYS", 100)  # a minute from one address, to each process
+PROXY_HOPS = env.number("GATEWAY_PROXY_HOPS", 0, at_most=10)  # that append to X-Forwarded-For
 KEY_CACHE = env.seconds("GATEWAY_KEY_CACHE", 5, at_least=0)  # a revoked key works so long
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
@@ -114,6 +125,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "gateway.docs.schema.with_examples",
+        "gateway.docs.schema.with_limits",
     ],
     "PATH_CONVERTER_OVERRIDES": {"number": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}},
     "APPEND_COMPONENTS": {
@@ -168,6 +180,9 @@ URGENT_AUDIENCE = env.number("GATEWAY_URGENT_AUDIENCE", 100)
 LEDGER_RETENTION = env.seconds("GATEWAY_LEDGER_RETENTION", 90 * 86400, at_least=86400)
 TOKEN_RETENTION = env.seconds("GATEWAY_TOKEN_RETENTION", 30 * 86400, at_least=86400)
 PROVIDER_TRANSPORT = env.choice("GATEWAY_PROVIDER_TRANSPORT", "wire", ["wire", "library"])
+# networks webhooks may lead to besides the public internet, in the clear too
+WEBHOOK_ALLOW = env.networks("GATEWAY_WEBHOOK_ALLOW")
+WEBHOOK_RETENTION = env.seconds("GATEWAY_WEBHOOK_RETENTION", 30 * 86400, at_least=3600)
 
 # -- logs
 LOGGING_CONFIG = "gateway.telemetry.configure_logging"

@@ -6,7 +6,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -60,6 +60,7 @@ class ChangeApp:
     """What an operator sets of an app: None stays as it is, an empty value clears."""
 
     app: App
+    rate_limit: int | Literal[""] | None = None
     resend_uncertain: str | None = None
     kumulos_v2_status: int | None = None
     web_icon_url: str | None = None
@@ -81,7 +82,7 @@ def change_app(change: ChangeApp) -> App:
     said = {name: getattr(change, name) for name in SETTINGS}
     said = {name: value for name, value in said.items() if value is not None}
     for name, value in said.items():
-        setattr(app, name, value)
+        setattr(app, name, None if value == "" and _may_be_null(name) else value)
     check_prompts(app.web_prompts)
     try:
         app.clean_fields()
@@ -93,6 +94,10 @@ def change_app(change: ChangeApp) -> App:
     except DataError as error:
         raise Invalid("null characters are not allowed", field="web_prompts") from error
     return app
+
+
+def _may_be_null(name: str) -> bool:
+    return bool(App._meta.get_field(name).null)  # noqa: SLF001 - Django's own name for what is public
 
 
 def check_prompts(prompts: object) -> None:

@@ -31,6 +31,7 @@ WITH dead AS (
 UPDATE crm_devicetoken t
    SET state = dead.state, state_reason = dead.reason, state_changed_at = %s
   FROM dead WHERE t.id = dead.id
+RETURNING t.id, t.state
 """
 
 REVIVE = """
@@ -74,20 +75,20 @@ class Death:
     proven: bool = True
 
 
-def retire_tokens(deaths: Sequence[Death]) -> int:
+def retire_tokens(deaths: Sequence[Death]) -> dict[int, str]:
     """Retire tokens a provider called dead, unless a device registered them after that.
 
-    Gives the number retired. Registering again brings a token back. Rows are locked in key order:
-    two broadcasts meet the same dead phones, each in its own order.
+    Gives the state of those it changed, by id. Registering again brings a token back. Rows are
+    locked in key order: two broadcasts meet the same dead phones, each in its own order.
     """
     if not deaths:
-        return 0
+        return {}
     dead, doubted = DeviceToken.State.DEAD.value, DeviceToken.State.QUARANTINED.value
     said = ((d.token_id, d.reason, d.died_at, dead if d.proven else doubted) for d in deaths)
     columns = map(list, zip(*said, strict=True))
     with connection.cursor() as cursor:
         cursor.execute(RETIRE, [*columns, timezone.now()])
-        return int(cursor.rowcount)
+        return dict(cursor.fetchall())
 
 
 def revive_tokens(token_ids: Sequence[int]) -> int:

@@ -6,6 +6,7 @@ from crm.models.device_token import DeviceToken
 from crm.models.event import Event
 from crm.models.import_run import ImportRun
 from crm.models.install import Install
+from crm.models.kept_answer import KeptAnswer
 from crm.models.membership import Membership
 from crm.models.segment import Segment
 from crm.models.session import Session, UsedNonce
@@ -20,6 +21,7 @@ __all__ = [
     "Event",
     "ImportRun",
     "Install",
+    "KeptAnswer",
     "Membership",
     "Segment",
     "Session",

@@ -55,6 +55,8 @@ class App(models.Model):
     resend_uncertain = models.CharField(
         max_length=8, choices=Resend.choices, default=Resend.NEVER, db_default="never"
     )
+    # requests a second through each door; null is what the settings say, 0 no limit
+    rate_limit = models.PositiveIntegerField(null=True, blank=True)
     # what public clients of Kumulos' second send API disagree about (contracts/kumulos §7)
     kumulos_v2_status = models.PositiveSmallIntegerField(
         choices=V2Status.choices, default=V2Status.ACCEPTED, db_default=202

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from delivery.commands.record_open import OPEN
+from delivery.commands.record_open import OPEN, OPEN_AND_TELL, opening
 from delivery.statement import fetch_row
 
 STORE = """
@@ -42,9 +42,10 @@ WITH install AS (
            coalesce(%(opener)s::text, install.user_uid) AS user_uid
       FROM fresh, told, install
      WHERE %(opened)s
-), opened AS ({OPEN})
+), opened AS ({{opening}})
 SELECT (SELECT count(*) FROM fresh) FROM install
 """  # noqa: S608 - no value
+STATEMENTS = {how: ONE.replace("{opening}", how) for how in (OPEN, OPEN_AND_TELL)}
 
 
 class One(NamedTuple):
@@ -64,5 +65,5 @@ class One(NamedTuple):
 
 def record_one(one: One) -> int | None:
     """Store an event and its open, and give 1 if it was new; None where its install is unknown."""
-    row = fetch_row(ONE, one._asdict())
+    row = fetch_row(STATEMENTS[opening(one.app_id)], one._asdict())
     return None if row is None else int(row[0])

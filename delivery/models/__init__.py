@@ -9,7 +9,14 @@ from delivery.models.notification import Notification
 from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
 from delivery.models.ticket import Ticket
-from delivery.models.webhook import Webhook, WebhookEvent
+from delivery.models.webhook import (
+    Webhook,
+    WebhookDelivery,
+    WebhookEvent,
+    WebhookReader,
+    WebhookSecret,
+    WebhookStream,
+)
 
 __all__ = [
     "Batch",
@@ -23,5 +30,9 @@ __all__ = [
     "ProviderCredential",
     "Ticket",
     "Webhook",
+    "WebhookDelivery",
     "WebhookEvent",
+    "WebhookReader",
+    "WebhookSecret",
+    "WebhookStream",
 ]

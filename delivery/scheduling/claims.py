@@ -11,6 +11,8 @@ from django.db.models.functions import Coalesce
 from crm import clock
 from delivery.models import Batch, Occurrence
 from delivery.models.notification import Lane
+from delivery.models.webhook import Topic
+from delivery.outbox import FINISHED, listeners
 from delivery.scheduling import series
 from delivery.scheduling.turns import turns
 from delivery.statement import fetch_row
@@ -257,6 +259,7 @@ UPDATE delivery_occurrence o SET state = 'finished', finished_at = %s
    AND NOT EXISTS (SELECT 1 FROM delivery_batch b
                     WHERE b.occurrence_id = o.id AND b.state IN ('waiting', 'sending'))
 """
+FINISH_AND_TELL = f"WITH ended AS ({FINISH} RETURNING o.*), told AS ({FINISHED}) SELECT FROM ended"
 
 
 def finish_occurrence(occurrence_id: int) -> bool:
@@ -271,5 +274,7 @@ def finish_idle_occurrences() -> int:
 
 def _finish(which: str, *ids: int) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(FINISH.format(which=which), [clock.now(), *ids])
+        told = listeners.anybody_wants(Topic.FINISHED)
+        finish = FINISH_AND_TELL if told else FINISH
+        cursor.execute(finish.format(which=which), [clock.now(), *ids])
         return int(cursor.rowcount)

@@ -9,6 +9,7 @@ from crm.commands.sessions import resume_session
 from crm.models import App, AppKey, Session
 from crm.sealing import fingerprint
 from gateway.connectycube.errors import NoSuchSession, TokenRequired, Unauthorized
+from gateway.rest.strangers import counted
 
 HEADERS = {"HTTP_CB_TOKEN": "CB", "HTTP_QB_TOKEN": "QB"}
 KEY_HEADERS = ("HTTP_CB_AUTHKEY", "HTTP_QB_AUTHKEY")
@@ -42,7 +43,8 @@ class SessionToken(BaseAuthentication):
         if way is Way.NOTHING:
             return None
         if way is Way.KEY and said is None and (key := read_key(request)) is not None:
-            return None, app_of(key)
+            with counted(request):
+                return None, app_of(key)
         if said is None:
             raise TokenRequired
         if (session := resume_session(said[0])) is None:

@@ -4,11 +4,11 @@ from functools import partial
 
 from gateway.rest import cors
 
-EXPOSED = "CB-Token-ExpirationDate, QB-Token-ExpirationDate, Date"
+EXPOSED = "CB-Token-ExpirationDate, QB-Token-ExpirationDate, Date, Idempotent-Replayed, Retry-After"
 
 SENT = (
     *("CB-Token", "CB-AuthKey", "CB-SDK", "CB-OS", "ConnectyCube-REST-API-Version"),
-    *("QB-Token", "QB-AuthKey", "Content-Type", "Accept"),
+    *("QB-Token", "QB-AuthKey", "Content-Type", "Accept", "Idempotency-Key"),
 )
 """Headers clients send (contracts/connectycube §2)."""
 

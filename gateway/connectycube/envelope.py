@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from rest_framework.exceptions import ParseError, ValidationError
 
 from gateway.rest.body import body_bytes
-from gateway.rest.bracketed import Unreadable, read_form, read_query
+from gateway.rest.bracketed import Excessive, Unreadable, read_form, read_query
 from gateway.rest.storable import objection
 
 FORM = "application/x-www-form-urlencoded"
@@ -38,6 +38,8 @@ def read_params(request: HttpRequest) -> dict[str, Any]:
     """Give the query string's parameters, nested by their brackets; all values are text."""
     try:
         params = read_query(request.META.get("QUERY_STRING", ""))
+    except Excessive as error:
+        raise _too_much(error) from error
     except Unreadable as error:
         raise ParseError from error
     return _storable(params)
@@ -49,11 +51,18 @@ def _read(request: HttpRequest, decode: Any) -> dict[str, Any]:
         return {}  # GET and DELETE come with a form's Content-Type and nothing in it
     try:
         said = decode(raw) if _is_json(request, raw) else read_form(raw)
+    except Excessive as error:
+        raise _too_much(error) from error
     except (ValueError, RecursionError) as error:
         raise ParseError from error
     if not isinstance(said, dict):
         raise ParseError
     return _storable(said)
+
+
+def _too_much(error: Excessive) -> ValidationError:
+    said = str(error)
+    return ValidationError([f"{said[:1].upper()}{said[1:]}"])
 
 
 def _is_json(request: HttpRequest, raw: bytes) -> bool:

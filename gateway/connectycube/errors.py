@@ -77,17 +77,6 @@ class Unprocessable(exceptions.APIException):
     status_code = 422
 
 
-class TooManyRequests(exceptions.APIException):
-    """Too many wrong passwords for one name; `wait` is in seconds."""
-
-    status_code = 429
-    default_detail = "Too Many Requests"
-
-    def __init__(self, *, wait: int) -> None:
-        super().__init__()
-        self.wait = wait
-
-
 class NoSuchResource(exceptions.APIException):
     """No such row or path."""
 

@@ -18,6 +18,8 @@ from gateway.rest.viewset import WireViewSet
 class CubeViewSet(WireViewSet):
     """A resource that says no as ConnectyCube does, and tells until when a token lives."""
 
+    door = "session"
+    key_field = "idempotency_key"
     session: Session | None = None
     """Whose token opened the request, or was opened by it; every answer tells of its expiry."""
 
@@ -52,9 +54,9 @@ class ApplicationViewSet(CubeViewSet):
     other_ways: ClassVar[Mapping[str | None, Way]] = {}
     """How an action opens without a session, by method."""
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+    def perform_authentication(self, request: Request) -> None:
         """Take the session up before anything else is looked at."""
-        super().initial(request, *args, **kwargs)
+        super().perform_authentication(request)
         if isinstance(request.auth, Session):
             self.session = request.auth
 
@@ -62,6 +64,11 @@ class ApplicationViewSet(CubeViewSet):
     def app(self) -> App:
         """The tenant of the session, or of the key where that opened the request."""
         return self.session.app if self.session else super().app
+
+    @property
+    def key_owner(self) -> str:
+        """A user's own, whichever of their sessions it is; else the application's."""
+        return f"user {self.user.pk}" if self.user else "application"
 
     @property
     def user(self) -> User | None:

@@ -72,6 +72,13 @@ NAVIGATION = [
         ],
     },
     {
+        "title": "Webhooks",
+        "items": [
+            rows("Webhooks", "webhook", "delivery_webhook"),
+            rows("Webhook deliveries", "outbound", "delivery_webhookdelivery"),
+        ],
+    },
+    {
         "title": "Access",
         "items": [
             rows("Apps", "apps", "crm_app"),

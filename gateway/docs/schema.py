@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.docs.library import FOLDER
+from gateway.rest.idempotency import HEADER
 
 MOST = 6
 """Examples shown of one operation, at most."""
@@ -103,3 +104,26 @@ def filled(value: Any) -> Any:
     if blank := re.fullmatch(r"\{(\w+)\}", value):
         return SAMPLES.get(blank[1], 1)
     return re.sub(r"%\{(\w+)\}", lambda blank: str(SAMPLES.get(blank[1], 1)), value)
+
+
+def with_limits(result: dict[str, Any], **_: object) -> dict[str, Any]:
+    """Give the schema with the 429 of every call, and the 409 of those under an idempotency key."""
+    for item in result["paths"].values():
+        for said in item.values():
+            said["responses"].setdefault("429", TOO_MANY)
+            if any(one["name"] == HEADER for one in said.get("parameters", ())):
+                said["responses"]["409"] = CONFLICT
+    return result
+
+
+def _later(why: str) -> dict[str, Any]:
+    anything = {"schema": {"type": "object", "additionalProperties": {}}}
+    return {
+        "description": why,
+        "headers": {"Retry-After": {"schema": {"type": "integer"}}},
+        "content": {"application/json": anything},
+    }
+
+
+CONFLICT = _later("The first request with this idempotency key is still running.")
+TOO_MANY = _later("Too many requests of this app, or too many wrong keys from this address.")

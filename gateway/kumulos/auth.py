@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from crm.models import App, AppKey
 from crm.sealing import fingerprint
+from gateway.rest.strangers import counted
 
 
 class KeyCache:
@@ -28,19 +29,27 @@ class KeyCache:
 
     def opened_by(self, *, kind: AppKey.Kind, api_key: str, secret: str) -> App | None:
         """Give the app this pair opens now or opened within the last `KEY_CACHE`."""
-        mark = fingerprint(f"{kind}:{api_key}:{secret}")
-        until, app = self._known.get(mark, (0.0, None))
-        if time.monotonic() < until:
+        app = self.remembered(kind=kind, api_key=api_key, secret=secret)
+        if app is not None:
             return app
         app = App.objects.opened_by(kind=kind, api_key=api_key, secret=secret)
         if app is not None and settings.KEY_CACHE:
-            self._remember(mark, app)
+            self._remember(_mark(kind, api_key, secret), app)
         return app
+
+    def remembered(self, *, kind: AppKey.Kind, api_key: str, secret: str) -> App | None:
+        """Give the app this pair opened within the last `KEY_CACHE`."""
+        until, app = self._known.get(_mark(kind, api_key, secret), (0.0, None))
+        return app if time.monotonic() < until else None
 
     def _remember(self, mark: bytes, app: App) -> None:
         if len(self._known) >= self.LARGEST:
             self._known.clear()
         self._known[mark] = (time.monotonic() + settings.KEY_CACHE.total_seconds(), app)
+
+
+def _mark(kind: AppKey.Kind, api_key: str, secret: str) -> bytes:
+    return fingerprint(f"{kind}:{api_key}:{secret}")
 
 
 keys = KeyCache()
@@ -54,9 +63,13 @@ class BasicKeys(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[None, App]:
         """Give the app; missing, malformed and wrong credentials are all the same 401."""
         pair = read_basic(request.META.get("HTTP_AUTHORIZATION", ""))
-        app = pair and keys.opened_by(kind=self.kind, api_key=pair[0], secret=pair[1])
-        if not app:
-            raise AuthenticationFailed("The API key or its secret is missing or wrong.")
+        app = pair and keys.remembered(kind=self.kind, api_key=pair[0], secret=pair[1])
+        if app:
+            return None, app
+        with counted(request):
+            app = pair and keys.opened_by(kind=self.kind, api_key=pair[0], secret=pair[1])
+            if not app:
+                raise AuthenticationFailed("The API key or its secret is missing or wrong.")
         return None, app
 
     def authenticate_header(self, request: Request) -> str:

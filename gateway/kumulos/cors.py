@@ -4,11 +4,14 @@ from functools import partial
 
 from gateway.rest import cors
 
+EXPOSED = "Idempotent-Replayed, Retry-After"
+
 DEVICE_PREFIXES = ("/v1/app-installs/", "/v1/channels", "/v1/users/", "/v1/web/")
 
 cross_origin = partial(
     cors.cross_origin,
-    preflight=cors.preflight_headers("Authorization", "Content-Type", "Accept"),
+    preflight=cors.preflight_headers("Authorization", "Content-Type", "Accept", "Idempotency-Key"),
+    exposed=EXPOSED,
 )
 
 

@@ -9,6 +9,17 @@ from gateway.kumulos.notifications.routes import routes as notifications
 from gateway.kumulos.segments.routes import routes as segments
 from gateway.kumulos.templates.routes import routes as templates
 from gateway.kumulos.users.routes import routes as users
+from gateway.kumulos.webhooks.routes import routes as webhooks
 
 # first what comes most: a broadcast brings a herd of devices, a backend a push for each order
-urlpatterns = [*herd, *notifications, *devices, *channels, *segments, *users, *templates, *in_app]
+urlpatterns = [
+    *herd,
+    *notifications,
+    *devices,
+    *channels,
+    *segments,
+    *users,
+    *templates,
+    *in_app,
+    *webhooks,
+]

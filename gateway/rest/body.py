@@ -1,5 +1,6 @@
 """Request bodies: bytes in, JSON out, or a refusal; the declared Content-Type is not asked."""
 
+import io
 import json
 import math
 from typing import Any, NoReturn, Protocol
@@ -8,10 +9,15 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, ValidationError
 
 LOWEST, HIGHEST = -(1 << 63), (1 << 64) - 1  # the integers orjson can write again
 LONGEST = 20  # their digits
+
+DEEPEST = 256
+"""Levels of nesting in a body; what is stored of one may have less (`gateway.rest.storable`)."""
+
+NESTING = frozenset({dict, list})
 
 DRAINED = 4  # times the largest body; whoever sends more is cut off
 BLOCK = 1 << 16
@@ -27,13 +33,32 @@ class Readable(Protocol):
 
 def json_object(request: HttpRequest) -> dict[str, Any]:
     """Give the body's JSON object, strictly read: no NaN, no lone surrogate, no broken UTF-8."""
+    body = body_bytes(request)
     try:
-        value = orjson.loads(body_bytes(request))
+        value = orjson.loads(body)  # it counts levels itself, up to 1024
     except orjson.JSONDecodeError as error:
         raise ParseError(f"The body is not valid JSON: {error.msg}.") from error
     if not isinstance(value, dict):
         raise ParseError("The body must be a JSON object.")
+    refuse_depth(body, value)
     return value
+
+
+def refuse_depth(body: bytes, value: Any) -> None:
+    """Refuse what is nested deeper than anything of ours may have to follow."""
+    if body.count(b"{") + body.count(b"[") <= DEEPEST:
+        return  # most bodies, at the price of counting
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if type(item) is dict else item)
+            if type(inner) in NESTING
+        ]
+        if not level:
+            return
+    raise ValidationError([f"The body is nested more than {DEEPEST} levels deep."])
 
 
 def json_array(request: HttpRequest) -> list[Any]:
@@ -53,15 +78,20 @@ def json_array(request: HttpRequest) -> list[Any]:
 
 
 def body_bytes(request: HttpRequest) -> bytes:
-    """Give the whole body; raises where it is too large or ends too early."""
+    """Give the whole body; raises where it is too large, ends too early or holds too much."""
     chunked = _is_chunked(request)
     try:
-        return _chunked(request) if chunked else request.body
+        body = _chunked(request) if chunked else request.body
     except RequestDataTooBig as error:
         _drain(request.META["wsgi.input"] if chunked else request)
         raise ParseError("The body is too large.") from error
     except UnreadablePostError as error:
         raise ParseError("The body ended too early.") from error
+    # what is a comma in JSON and an ampersand in a form takes a hundred bytes once it is read
+    most = settings.MAX_BODY_VALUES
+    if len(body) > most and body.count(b",") >= most:
+        raise ValidationError([f"The body holds more than {most} values."])
+    return body
 
 
 def _drain(source: Readable) -> None:
@@ -82,6 +112,7 @@ def _chunked(request: HttpRequest) -> bytes:
     body: bytes = request.META["wsgi.input"].read(limit + 1)
     if len(body) > limit:
         raise RequestDataTooBig
+    request.META["wsgi.input"] = io.BytesIO(body)  # it may be read again, as any other body
     return body
 
 

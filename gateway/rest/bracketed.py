@@ -26,6 +26,10 @@ class Unreadable(ValueError):
     """What came is no form; the text says why."""
 
 
+class Excessive(Unreadable):
+    """It is a form, and more of one than anybody needs; the text says of what."""
+
+
 def read_form(body: bytes) -> dict[str, Any]:
     """Give the JSON an urlencoded body stands for; raises Unreadable."""
     return read_pairs(_decoded(body))
@@ -50,7 +54,7 @@ def read_pairs(pairs: Iterable[Pair]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for count, (key, value) in enumerate(pairs, start=1):
         if count > MOST_PAIRS:
-            raise Unreadable(f"more than {MOST_PAIRS} pairs")
+            raise Excessive(f"more than {MOST_PAIRS} pairs")
         _check_text(key)
         _check_text(value)
         try:
@@ -76,7 +80,7 @@ class _Taken(Exception):
 
 def _decoded(body: bytes) -> Iterator[Pair]:
     if body.count(b"&") >= MOST_PAIRS:
-        raise Unreadable(f"more than {MOST_PAIRS} pairs")
+        raise Excessive(f"more than {MOST_PAIRS} pairs")
     for part in filter(None, body.split(b"&")):
         key, _, value = part.partition(b"=")
         yield _unescaped(key), _unescaped(value)
@@ -109,7 +113,7 @@ def _check_text(text: str) -> None:
 def _path(key: str) -> Sequence[str]:
     """Give the names in a key, '' for `[]`; a key whose brackets do not match is one name."""
     if key.count("[") >= DEEPEST:
-        raise Unreadable(f'"{_shown(key)}" has more than {DEEPEST} levels')
+        raise Excessive(f'"{_shown(key)}" has more than {DEEPEST} levels')
     matched = KEY.fullmatch(key)
     return [matched[1], *BRACKETS.findall(matched[2])] if matched else [key]
 

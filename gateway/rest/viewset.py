@@ -1,6 +1,7 @@
 """The view every dialect starts from: parse, command, render, and nothing guessed in between."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser, JSONParser
@@ -9,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from crm.models import App
+from gateway.rest.throttling import admit
 
 
 class AlwaysJson(BaseContentNegotiation):
@@ -38,6 +40,12 @@ class WireViewSet(ViewSet):
     renderer_classes = [JSONRenderer]
     parser_classes = [JSONParser]  # what the OpenAPI page shows; nothing is parsed by it
     content_negotiation_class = AlwaysJson
+    door: str
+    """Which of the tenant's doors leads here: each has a rate of its own."""
+
+    key_field: str
+    """The member of a body that may hold what else is in the header `Idempotency-Key`."""
+
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
     @property
@@ -45,3 +53,17 @@ class WireViewSet(ViewSet):
         """The tenant whose key opened this request."""
         assert isinstance(self.request.auth, App)
         return self.request.auth
+
+    @property
+    def key_owner(self) -> str:
+        """Who of the tenant asks, as far as they are told apart: each has keys of their own."""
+        return self.door
+
+    def check_throttles(self, request: Request) -> None:
+        """Refuse a request too many of the tenant, before anything of it is read."""
+        if request.auth is not None:
+            admit(self.app, door=self.door)
+
+    def body(self) -> dict[str, Any]:
+        """Give the members of the body."""
+        raise NotImplementedError

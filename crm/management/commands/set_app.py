@@ -1,7 +1,7 @@
 """`manage.py set_app APP_ID …`: what an operator decides for an app."""
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +24,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the app, what to set, and the form of the answer."""
         parser.add_argument("app_id", type=int)
+        parser.add_argument(
+            "--rate-limit",
+            type=read_rate,
+            metavar="N",
+            help="requests a second through each of its doors; '' as the settings say, 0 no limit",
+        )
         parser.add_argument(
             "--resend-uncertain",
             choices=App.Resend.values,
@@ -73,6 +79,13 @@ class Command(BaseCommand):
         else:
             for name, value in shown.items():
                 self.stdout.write(f"{name:25} {value}")
+
+
+def read_rate(text: str) -> int | str:
+    """Give a number of requests a second, or '' for what the settings say."""
+    if text and not (text.isascii() and text.isdigit() and int(text) < 2**31):
+        raise ArgumentTypeError("must be a whole number")
+    return int(text) if text else ""
 
 
 def read_settings(options: Mapping[str, Any]) -> dict[str, Any]:

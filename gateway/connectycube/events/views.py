@@ -23,6 +23,7 @@ from gateway.connectycube.events.responses import created_body, event_body
 from gateway.connectycube.pagination import page_body, read_page
 from gateway.connectycube.schema import BAD_REQUEST, FORBIDDEN, INVALID, NOT_FOUND, UNAUTHORISED
 from gateway.connectycube.viewset import UserViewSet
+from gateway.rest.idempotency import once_per_key
 
 CREATED = PolymorphicProxySerializer(
     component_name="CreatedEvents",
@@ -59,6 +60,7 @@ class Events(UserViewSet):
             422: INVALID,
         },
     )
+    @once_per_key
     def create(self, request: Request) -> Response:
         """Accept an event: 201 means stored; delivery follows."""
         del request
@@ -99,6 +101,7 @@ class Events(UserViewSet):
 
     @extend_schema(methods=["PUT"], operation_id="events_update", **CHANGED)
     @extend_schema(methods=["POST"], operation_id="events_update_by_post", **CHANGED)
+    @once_per_key
     def update(self, request: Request, event_id: int) -> Response:
         """Change what is given of an event; the seed's own sample does it with POST."""
         del request

@@ -44,13 +44,15 @@ class SessionAsk:
     guest: SignUp | None = None
 
 
-def read_session(said: Mapping[str, Any]) -> SessionAsk:
-    """Give what is asked for.
-
-    The application is judged first, then its key, timestamp, signature and nonce, the user last.
-    """
+def read_application(said: Mapping[str, Any]) -> App:
+    """Give the application that asks: it is judged first, then its key."""
     app = read_app(said)
     _check_key(app, said)
+    return app
+
+
+def read_session(app: App, said: Mapping[str, Any]) -> SessionAsk:
+    """Give what an application asks for: the signature and its clock are judged, then the user."""
     _check_signature(app, said)
     if said.get("provider") is not None:
         raise ValidationError({"provider": [UNSUPPORTED]})

@@ -18,7 +18,7 @@ from crm.commands.sessions import (
 from crm.models import App, User
 from gateway.connectycube.auth import Way, read_token
 from gateway.connectycube.envelope import read_body_as_written
-from gateway.connectycube.errors import TooManyRequests, Unauthorized
+from gateway.connectycube.errors import Unauthorized
 from gateway.connectycube.schema import (
     BAD_REQUEST,
     INVALID,
@@ -31,6 +31,7 @@ from gateway.connectycube.sessions.requests import (
     NAMES,
     Credentials,
     SessionAsk,
+    read_application,
     read_credentials,
     read_session,
 )
@@ -38,6 +39,8 @@ from gateway.connectycube.sessions.responses import session_body
 from gateway.connectycube.users.answers import CubeUserAnswer
 from gateway.connectycube.users.responses import user_body
 from gateway.connectycube.viewset import ApplicationViewSet
+from gateway.rest.strangers import counted
+from gateway.rest.throttling import TooManyRequests, admit
 
 
 class Sessions(ApplicationViewSet):
@@ -60,7 +63,11 @@ class Sessions(ApplicationViewSet):
     )
     def create(self, request: Request) -> Response:
         """Open a session."""
-        ask = read_session(read_body_as_written(request))
+        said = read_body_as_written(request)
+        with counted(request):
+            app = read_application(said)
+        admit(app, door=self.door)
+        ask = read_session(app, said)
         opened = open_session(
             app=ask.app, user=signing_in(ask), timestamp=ask.timestamp, nonce=ask.nonce
         )

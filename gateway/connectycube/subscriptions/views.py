@@ -10,6 +10,7 @@ from gateway.connectycube.subscriptions.answers import SubscriptionAnswer, Subsc
 from gateway.connectycube.subscriptions.requests import read_subscription
 from gateway.connectycube.subscriptions.responses import subscriptions_body
 from gateway.connectycube.viewset import UserViewSet
+from gateway.rest.idempotency import once_per_key
 
 
 class Subscriptions(UserViewSet):
@@ -26,6 +27,7 @@ class Subscriptions(UserViewSet):
             422: INVALID,
         },
     )
+    @once_per_key
     def create(self, request: Request) -> Response:
         """Subscribe a device: the rows of this call, one for each channel."""
         del request

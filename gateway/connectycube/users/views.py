@@ -31,6 +31,7 @@ from gateway.connectycube.users.filters import MOST_VALUES, read_old_search, rea
 from gateway.connectycube.users.requests import read_change, read_sign_up
 from gateway.connectycube.users.responses import user_body
 from gateway.connectycube.viewset import ApplicationViewSet
+from gateway.rest.idempotency import once_per_key
 
 PAGED = [OpenApiParameter("page", int), OpenApiParameter("per_page", int)]
 ONE = {200: CubeUserAnswer, 400: BAD_REQUEST, 401: UNAUTHORISED, 404: NOT_FOUND, 422: INVALID}
@@ -53,6 +54,7 @@ class Users(ApplicationViewSet):
         request=SignUpFields,
         responses={201: CubeUserAnswer, 400: BAD_REQUEST, 401: UNAUTHORISED, 422: INVALID},
     )
+    @once_per_key
     def create(self, request: Request) -> Response:
         """Make somebody known, or claim a person known only by their external id."""
         del request

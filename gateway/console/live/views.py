@@ -115,4 +115,3 @@ def _audience(notification: Notification) -> Any:
 
 def _author(notification: Notification) -> str:
     return notification.author.uid if notification.author else ""
-

@@ -18,6 +18,7 @@ from gateway.kumulos.channels.responses import (
 from gateway.kumulos.schema import INVALID, NOT_FOUND, UNAUTHORISED
 from gateway.kumulos.viewset import ServerViewSet
 from gateway.rest.body import json_object
+from gateway.rest.idempotency import once_per_key
 from gateway.rest.paging import page_parameters, read_page
 
 DONE = OpenApiResponse(description="Done; there is nothing to say.")
@@ -31,6 +32,7 @@ class Channels(ServerViewSet):
         request=NewChannelFields,
         responses={201: ChannelAnswer, 401: UNAUTHORISED, 422: INVALID},
     )
+    @once_per_key
     def create(self, request: Request) -> Response:
         """Create a channel; its uuid must be new to the app."""
         said = read_new_channel(json_object(request))

@@ -16,6 +16,7 @@ from gateway.kumulos.devices.requests import read_event, read_install_uid
 from gateway.kumulos.schema import INVALID, UNAUTHORISED
 from gateway.kumulos.viewset import DeviceViewSet
 from gateway.rest.body import json_object
+from gateway.rest.idempotency import once_per_key
 
 # the members each event cannot do without
 NEEDED = {
@@ -63,6 +64,7 @@ class LegacyInstalls(DeviceViewSet):
         return self._tell(install_uid, "k.push.deviceUnsubscribed", {})
 
     @extend_schema(summary="Report an open", request=OpenApiTypes.OBJECT, responses=RESPONSES)
+    @once_per_key
     def open(self, request: Request, install_uid: str) -> Response:
         """Record that a notification was tapped."""
         return self._tell(install_uid, "k.push.opened", json_object(request))

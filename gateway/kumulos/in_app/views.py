@@ -18,6 +18,7 @@ from gateway.kumulos.notifications.views import read_id
 from gateway.kumulos.schema import INVALID, NOT_FOUND, UNAUTHORISED
 from gateway.kumulos.viewset import ServerViewSet
 from gateway.rest.body import json_object
+from gateway.rest.idempotency import once_per_key
 from gateway.rest.paging import read_page
 
 
@@ -29,6 +30,7 @@ class InAppMessages(ServerViewSet):
         request=InAppFields,
         responses={201: InAppAnswer, 401: UNAUTHORISED, 422: INVALID},
     )
+    @once_per_key
     def create(self, request: Request) -> Response:
         """Accept an in-app message: 201 means stored; inboxes follow."""
         ask = read_in_app(json_object(request), app=self.app, now=timezone.now())

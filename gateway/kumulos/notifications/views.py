@@ -30,6 +30,7 @@ from gateway.kumulos.notifications.responses import (
 from gateway.kumulos.schema import INVALID, NOT_FOUND, UNAUTHORISED
 from gateway.kumulos.viewset import ServerViewSet
 from gateway.rest.body import json_object
+from gateway.rest.idempotency import once_per_key
 from gateway.rest.paging import read_page
 
 
@@ -41,6 +42,7 @@ class Notifications(ServerViewSet):
         request=NotificationFields,
         responses={201: NotificationAnswer, 401: UNAUTHORISED, 422: INVALID},
     )
+    @once_per_key
     def create(self, request: Request) -> Response:
         """Accept a notification: 201 means stored; delivery follows."""
         ask = read_send(json_object(request), app=self.app, now=timezone.now())

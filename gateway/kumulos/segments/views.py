@@ -32,6 +32,7 @@ from gateway.kumulos.segments.responses import (
 )
 from gateway.kumulos.viewset import ServerViewSet
 from gateway.rest.body import json_object
+from gateway.rest.idempotency import once_per_key
 from gateway.rest.paging import LARGEST, read_page
 
 PAGE = [
@@ -63,6 +64,7 @@ class Segments(ServerViewSet):
         request=SegmentFields,
         responses={201: SegmentAnswer, 401: UNAUTHORISED, 422: INVALID},
     )
+    @once_per_key
     def create(self, request: Request) -> Response:
         """Store a rule under a name of its own."""
         ask = read_segment(json_object(request))

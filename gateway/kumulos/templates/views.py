@@ -14,6 +14,7 @@ from gateway.kumulos.templates.responses import (
 )
 from gateway.kumulos.viewset import ServerViewSet
 from gateway.rest.body import json_object
+from gateway.rest.idempotency import once_per_key
 from gateway.rest.paging import LARGEST, read_page
 from templates_app.commands import (
     create_template,
@@ -60,6 +61,7 @@ class Templates(ServerViewSet):
         request=TemplateFields,
         responses={201: TemplateAnswer, 401: UNAUTHORISED, 422: INVALID},
     )
+    @once_per_key
     def create(self, request: Request) -> Response:
         """Store a template under a uid of its own."""
         ask = read_template(json_object(request))

@@ -38,6 +38,7 @@ def test_empty_values_clear(app):
 def test_the_settings_are_printed_for_people_or_as_json(app):
     assert json.loads(set_app(app.pk, "--json")) == {
         "id": app.pk,
+        "rate_limit": None,
         "resend_uncertain": "never",
         "kumulos_v2_status": 202,
         "web_icon_url": "",

@@ -182,5 +182,5 @@ def test_the_values_of_one_filter_of_the_first_version_are_bounded(crowd):
 
 
 def test_a_query_that_is_none_is_a_bad_request(crowd):
-    for query in ("a=%", "a=%zz", "id=1&id[in][]=2", "a=%00", "[" * 50):
+    for query in ("a=%", "a=%zz", "id=1&id[in][]=2", "a=%00"):
         assert errors(crowd.ask("GET", f"/users/v2?{query}"), 400) == ["Bad request"]

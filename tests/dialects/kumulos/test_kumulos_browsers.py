@@ -22,7 +22,7 @@ def test_a_preflight_needs_no_credentials(db, client):
     assert answer.headers[ORIGIN] == "*"
     assert answer.headers["Access-Control-Allow-Methods"] == "GET, POST, PUT, DELETE"
     allowed = answer.headers["Access-Control-Allow-Headers"]
-    assert allowed == "Authorization, Content-Type, Accept"
+    assert allowed == "Authorization, Content-Type, Accept, Idempotency-Key"
     assert not Install.objects.exists()
 
 

@@ -25,6 +25,7 @@ from gateway.kumulos.devices.channels.responses import ListedAnswer, list_body, 
 from gateway.kumulos.schema import INVALID, NOT_FOUND, UNAUTHORISED
 from gateway.kumulos.viewset import DeviceViewSet
 from gateway.rest.body import json_object
+from gateway.rest.idempotency import once_per_key
 
 DONE = OpenApiResponse(description="Done; SDKs read no body.")
 
@@ -37,6 +38,7 @@ class DeviceChannels(DeviceViewSet):
         request=DeviceChannelFields,
         responses={201: ListedAnswer, 401: UNAUTHORISED, 422: INVALID},
     )
+    @once_per_key
     def create(self, request: Request) -> Response:
         """Create a channel and subscribe whom the body names at once."""
         said, callers = read_new_channel(json_object(request), app=self.app)

@@ -19,6 +19,7 @@ from gateway.kumulos.schema import INVALID, NOT_FOUND, UNAUTHORISED
 from gateway.kumulos.viewset import ServerViewSet
 from gateway.rest.body import json_object
 from gateway.rest.errors import Handler
+from gateway.rest.idempotency import once_per_key
 
 NOBODY = OpenApiResponse(OpenApiTypes.OBJECT, "None of the targeted users and installs exists.")
 TOO_LATE = OpenApiResponse(OpenApiTypes.OBJECT, "Already sent or cancelled.")
@@ -42,6 +43,7 @@ class NotificationsV2(ServerViewSet):
             422: INVALID,
         },
     )
+    @once_per_key
     def create(self, request: Request) -> Response:
         """Accept a notification, with the one status the app's clients take for a yes."""
         ask = read_send(json_object(request), app=self.app, now=timezone.now())

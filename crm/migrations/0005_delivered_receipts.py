@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     atomic = False  # events go on being written meanwhile
 
     dependencies = [
-        ('crm', '0002_membership'),
+        ('crm', '0004_rate_limit'),
     ]
 
     operations = [

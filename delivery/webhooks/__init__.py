@@ -1,0 +1,1 @@
+"""Telling callers' backends what happened: in order for each install, until they have heard it."""

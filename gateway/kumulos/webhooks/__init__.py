@@ -1,0 +1,1 @@
+"""Webhooks: what happened, read and asked for again; an addition of this gateway."""
