@@ -5,7 +5,7 @@ import hashlib
 import hmac
 from functools import lru_cache
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 
@@ -51,6 +51,19 @@ def is_marked(said: bytes, mark: bytes | memoryview) -> bool:
 
 def _mark(phrase: str, said: bytes) -> bytes:
     return hmac.digest(b"gateway marking key:" + phrase.encode(), said, "sha256")
+
+
+def reseal(sealed: bytes | memoryview) -> bytes | None:
+    """Give the same secret sealed with the first key; None where it is already.
+
+    Raises `cryptography.fernet.InvalidToken` under a foreign key.
+    """
+    first = _safe(tuple(settings.SEALING_KEYS[:1]))
+    try:
+        first.decrypt(bytes(sealed))
+    except InvalidToken:
+        return seal(unseal(sealed))
+    return None
 
 
 def fingerprint(secret: str) -> bytes:

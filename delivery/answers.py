@@ -9,11 +9,12 @@ from time import monotonic, sleep
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from crm.commands.token_health import learn_environment
-from delivery import outcomes, pacing
+from delivery import metrics, outcomes, pacing
 from delivery.breaker import Leave, close_breakers, restore_doubted
 from delivery.doubt import Evidence, Finding, conclude, note_health
 from delivery.models import Batch, Breaker, ProviderCredential
 from delivery.providers.contract import FINAL, SIBLINGS, Environment, Outcome, Verdict
+from delivery.providers.vocabulary import short
 from delivery.scheduling import claims
 from delivery.targeting.credentials import find_credential
 
@@ -61,6 +62,7 @@ class Answers:
         self.moving: list[Outcome] = []
         self.unsure: list[Outcome] = []
         self.there: ProviderCredential | None = None
+        self.latest: Outcome | None = None
         self.finding = Finding()
         self._batch = batch
         self._asked = asked
@@ -73,6 +75,8 @@ class Answers:
         self._found: list[int] = []
         self._answered: set[int] = set()
         self._said: Counter[str] = Counter()
+        self._why: Counter[tuple[str, str]] = Counter()
+        self._lag = Lag(batch)
         self._surely_dead = 0
         self._clock = pacing.Clock()
         self._began_at = monotonic()
@@ -80,6 +84,8 @@ class Answers:
 
     def take(self, chunk: Sequence[Outcome]) -> None:
         """Take what came in; a token's first outcome counts."""
+        if not chunk:
+            return
         self._clock.count(len(chunk))
         for outcome in chunk:
             verdict = outcome.verdict
@@ -88,7 +94,10 @@ class Answers:
             if verdict is ACCEPTED:
                 self._final.append(outcome)
             else:
+                self._why[verdict.value, outcome.reason] += 1
                 self._place(outcome).append(outcome)
+        self.latest = outcome
+        self._lag.begin()
         if monotonic() - self._recorded_at >= RECORD_EVERY:
             self._record()
 
@@ -173,6 +182,7 @@ class Answers:
             self._keep()  # first: it may work where the ledger cannot grow
             self._store()
         except (OperationalError, InterfaceError) as fault:
+            self._lag.grow()
             log.warning("batch %d waits for the ledger: %s", self._batch.pk, type(fault).__name__)
             if not connection.in_atomic_block:
                 connection.close_if_unusable_or_obsolete()
@@ -191,6 +201,7 @@ class Answers:
                 accepted = {o.token_id for o in final if o.verdict is ACCEPTED}
                 self._found += accepted.intersection(self._asked.elsewhere)
             self._final = []
+            self._lag.end()
 
     def _learn(self) -> None:
         """Keep of which environment those are that were accepted where they were only tried."""
@@ -199,7 +210,24 @@ class Answers:
             environment = self._batch.environment
             learn_environment(self._found, app_id=app_id, environment=environment)
 
+    @property
+    def said(self) -> Mapping[str, int]:
+        """How many answers there were of each verdict."""
+        return self._said
+
+    def _count(self) -> None:
+        assert self._batch.credential is not None  # an answer came through it
+        provider = self._batch.credential.provider
+        why: Counter[tuple[str, str]] = Counter()
+        for (verdict, reason), count in self._why.items():
+            why[verdict, short(reason)] += count
+        metrics.count_answers(provider, self._said, why)
+        metrics.ANSWER_SECONDS.labels(provider).observe(self._clock.first())
+        took = monotonic() - self._began_at
+        metrics.BATCH_SECONDS.labels(provider, self._batch.lane).observe(took)
+
     def _tell(self) -> None:
+        self._count()
         log.info(
             "batch %d of occurrence %d by %s: %s in %.0f ms",
             self._batch.pk,
@@ -208,6 +236,35 @@ class Answers:
             ", ".join(f"{count} {verdict}" for verdict, count in self._said.items()),
             (monotonic() - self._began_at) * 1000,
         )
+
+
+class Lag:
+    """How long the oldest answer that is not recorded yet has been waiting for the ledger."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._provider = batch.credential.provider if batch.credential is not None else ""
+        self._since: float | None = None
+        self._grown = False
+
+    def begin(self) -> None:
+        """Note that an answer waits from now on, where none did."""
+        if self._since is None:
+            self._since = monotonic()
+
+    def grow(self) -> None:
+        """Show it: the ledger has refused what waits."""
+        self._grown = True
+        since = monotonic() if self._since is None else self._since
+        metrics.LEDGER_LAG.labels(self._provider).set(monotonic() - since)
+
+    def end(self) -> None:
+        """Note that all of it is recorded."""
+        if self._since is not None:
+            waited = monotonic() - self._since
+            metrics.RECORD_SECONDS.labels(self._provider).observe(waited)
+        if self._grown:
+            metrics.LEDGER_LAG.labels(self._provider).set(0)
+        self._since, self._grown = None, False
 
 
 def stops_all(outcome: Outcome) -> bool:

@@ -12,23 +12,27 @@ from django.db import Error
 
 from crm import clock
 from crm.models import DeviceToken
-from delivery import breaker, leftovers, outcomes, pacing
+from delivery import breaker, context, leftovers, metrics, outcomes, pacing, tracing
 from delivery.answers import Answers, Asked
 from delivery.backoff import backoff
 from delivery.breaker import Leave, Rest
 from delivery.message import named, read_message
 from delivery.models import Batch, Delivery, ProviderCredential
+from delivery.models.notification import Lane
 from delivery.outcomes import Ending
 from delivery.providers import runtime
 from delivery.providers.contract import (
     Credentials,
     Environment,
+    Outcome,
     Provider,
     Push,
     Target,
     Transport,
+    Verdict,
 )
 from delivery.providers.registry import registry
+from delivery.providers.vocabulary import short
 from delivery.scheduling import claims
 from delivery.scheduling.division import Part, divide_batch
 from delivery.statement import fetch_rows
@@ -59,8 +63,15 @@ def deliver_next(queue: str) -> bool:
     batch = claims.take_next(queue, now=clock.now())
     if batch is None:
         return False
-    deliver(batch)
-    claims.finish_occurrence(batch.occurrence_id)
+    notification = batch.occurrence.notification
+    with context.about(
+        notification.request_id,
+        notification=notification.pk,
+        occurrence=batch.occurrence_id,
+        batch=batch.pk,
+    ):
+        deliver(batch)
+        claims.finish_occurrence(batch.occurrence_id)
     return True
 
 
@@ -79,14 +90,17 @@ def deliver(batch: Batch) -> None:
         _end(batch, left, Delivery.Verdict.CANCELLED, reason=CALLED_OFF)
         claims.close_batch(batch)
     elif batch.occurrence.held_at is not None:
+        metrics.PUT_OFF.labels("held").inc()
         divide_batch(batch, [Part(_ids(left), wait=HELD_FOR, reason=HELD)])
     elif batch.lost >= MOST_LOST:
         _end(batch, left, Delivery.Verdict.UNCERTAIN, reason="every worker that tried vanished")
         claims.close_batch(batch)
     elif isinstance(leave := breaker.admit(batch, now=clock.now()), Rest):
+        metrics.PUT_OFF.labels("breaker" if leave.breaker else "no credential").inc()
         waits = Part(_ids(left), wait=leave.wait, reason=leave.reason, breaker=leave.breaker)
         _put_back(batch, left, [waits])
     elif (wait := pacing.wait_for_turn(batch, pushes=leave.most(len(left)))) is not None:
+        metrics.PUT_OFF.labels("paced").inc()
         breaker.hand_back(leave)
         _put_back(batch, left, [Part(_ids(left), wait=wait, reason=pacing.PACED)])
     else:
@@ -161,8 +175,64 @@ def _push(
         breaker.hand_back(leave)
         wait = backoff(batch.tries + 1)
         return [Part(_ids([*here, *later]), wait=wait, reason=_told(fault), tried=True)]
-    answers = _ask(batch, here, provider, push, leave)
+    answers = _ask_traced(batch, here, provider, push, leave)
     return leftovers.parts_of(batch, answers, later=_ids(later))
+
+
+def _ask_traced(
+    batch: Batch, left: Sequence[Addressee], provider: Provider, push: Push, leave: Leave
+) -> Answers:
+    """Ask as `_ask` does, told of in metrics and a span; an urgent single has one for itself."""
+    assert batch.credential is not None  # the breaker lets none pass without
+    name, notification = batch.credential.provider, batch.occurrence.notification
+    if batch.lane == Lane.URGENT and batch.attempts == 1:
+        waited = clock.now() - max(batch.occurrence.due_at, notification.updated_at)
+        metrics.URGENT_SECONDS.labels(name).observe(max(waited.total_seconds(), 0))
+    in_flight = metrics.IN_FLIGHT.labels(name)
+    in_flight.inc(len(left))
+    try:
+        with tracing.span(
+            "deliver batch",
+            parent=notification.trace_parent,
+            app__id=batch.app_id,
+            notification__id=notification.pk,
+            occurrence__id=batch.occurrence_id,
+            batch__id=batch.pk,
+            batch__lane=batch.lane,
+            batch__attempt=batch.attempts,
+            batch__pushes=len(left),
+            provider=name,
+            provider__environment=batch.environment,
+        ) as told:
+            if len(left) == 1 and batch.lane == Lane.URGENT:
+                answers = _ask_one(batch, left, provider, push, leave)
+            else:
+                answers = _ask(batch, left, provider, push, leave)
+            told.note(**{f"answers__{verdict}": n for verdict, n in answers.said.items()})
+            if not answers.said.get(Verdict.ACCEPTED.value) and answers.latest is not None:
+                told.fail(short(answers.latest.reason))
+    finally:
+        in_flight.dec(len(left))
+    return answers
+
+
+def _ask_one(
+    batch: Batch, left: Sequence[Addressee], provider: Provider, push: Push, leave: Leave
+) -> Answers:
+    """Ask for one device, in a span of its own that names the push as its provider does."""
+    with tracing.span("push", kind="client", apns__id=push.push_id(left[0].token_id)) as told:
+        answers = _ask(batch, left, provider, push, leave)
+        if answers.latest is not None:
+            _tell_of(told, answers.latest)
+    return answers
+
+
+def _tell_of(told: tracing.Span, outcome: Outcome) -> None:
+    told.note(verdict=outcome.verdict.value, reason=short(outcome.reason))
+    if outcome.provider_ref:
+        told.note(provider__ref=outcome.provider_ref)
+    if outcome.verdict is not Verdict.ACCEPTED:
+        told.fail(short(outcome.reason))
 
 
 def _ask(

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -11,6 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import F
 
 from crm import clock
+from delivery import context, metrics, tracing
 from delivery.audience import Audience
 from delivery.models import Notification, Occurrence
 from delivery.scheduling.claims import (
@@ -92,7 +94,7 @@ def plan_batches(occurrence_id: int) -> Iterator[int]:
     if occurrence is None:
         return
     try:
-        yield from _plan_pages(occurrence)
+        yield from _plan_traced(occurrence)
     except Exception:
         if clock.now() < occurrence.expires_at:
             raise  # the lease ends, and planning goes on at the cursor: in time it may succeed
@@ -109,6 +111,29 @@ def put_off(occurrence_id: int) -> bool:
     found = Occurrence.objects.select_related("notification").defer(*UNREAD)
     occurrence = found.filter(pk=occurrence_id).first()
     return occurrence is not None and _is_walk(occurrence) and put_off_planning(occurrence_id)
+
+
+def _plan_traced(occurrence: Occurrence) -> Iterator[int]:
+    """Plan as `_plan_pages` does, told of in lines, spans and metrics."""
+    notification, planned = occurrence.notification, 0
+    if occurrence.cursor == 0 and occurrence.started_at is not None:
+        late = occurrence.started_at - occurrence.due_at
+        metrics.LATENESS.labels(notification.lane).observe(max(late.total_seconds(), 0))
+    about = {"notification": notification.pk, "occurrence": occurrence.pk}
+    with (
+        context.about(notification.request_id, **about),
+        tracing.span(
+            "plan",
+            parent=notification.trace_parent,
+            app__id=notification.app_id,
+            notification__id=notification.pk,
+            occurrence__id=occurrence.pk,
+        ) as told,
+    ):
+        for batches in _plan_pages(occurrence):
+            planned += batches
+            yield batches
+        told.note(batches__planned=planned)
 
 
 def _plan_pages(occurrence: Occurrence) -> Iterator[int]:
@@ -170,6 +195,7 @@ def _make_room(cursor: CursorWrapper) -> None:
 
 def _plan_page(occurrence: Occurrence, query: Query, *, first_of_many: bool = False) -> Page | None:
     """Store one page; None when the occurrence is no longer ours to plan."""
+    lane, began_at = occurrence.notification.lane, monotonic()
     with transaction.atomic(), connection.cursor() as cursor:
         # the row's lock keeps a second planner, after a lost lease, from planning the same page
         mine = Occurrence.objects.select_for_update().filter(
@@ -188,6 +214,8 @@ def _plan_page(occurrence: Occurrence, query: Query, *, first_of_many: bool = Fa
             page = Page(*cursor.fetchone())
             # an inbox takes what it is given
             _advance(occurrence, page, targeted=page.stored, accepted=page.stored)
+    metrics.PLANNED.labels(lane).inc(page.people)
+    metrics.PAGE_SECONDS.labels(lane).observe(monotonic() - began_at)
     return page
 
 

@@ -27,7 +27,7 @@ def keep_partitions(*, today: date) -> None:
     for days in range(AHEAD.days + 1):
         _make_partition(today + timedelta(days=days))
     last = min(today - settings.LEDGER_RETENTION, _first_unfinished() or date.max)
-    for day in _days():
+    for day in partitions():
         if day < last:
             _drop_partition(day)
     with connection.cursor() as cursor:
@@ -97,7 +97,8 @@ def _alone() -> Iterator[CursorWrapper]:
         log.warning("the ledger's partitions stay as they are for now: %s", error)
 
 
-def _days() -> list[date]:
+def partitions() -> list[date]:
+    """Give the days that have a partition of their own."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD') FROM pg_inherits

@@ -1,5 +1,6 @@
 """Write verdicts in bulk: ledger, counters and dead tokens move together or not at all."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from crm import clock
 from crm.commands.token_health import Death, retire_tokens
 from crm.models import DeviceToken
+from delivery import metrics
 from delivery.arrays import numbers, texts
 from delivery.models import Delivery, Occurrence
 from delivery.models.webhook import Topic
@@ -89,7 +91,10 @@ def record_outcomes(
         return
     with transaction.atomic():
         record_endings(occurrence, endings, installs=installs)
-        _tell_of(retire_tokens(deaths), occurrence, installs)
+        retired = retire_tokens(deaths)
+        _tell_of(retired, occurrence, installs)
+    for state, count in Counter(retired.values()).items():
+        metrics.RETIRED.labels(state).inc(count)
 
 
 def _tell_of(

@@ -63,6 +63,10 @@ class Clock:
         self.answers += answers
         self._came.append((monotonic() - self._began_at, answers))
 
+    def first(self) -> float:
+        """Give the seconds after which the first answer was there."""
+        return self._came[0][0] if self._came else 0.0
+
     def median(self) -> float:
         """Give the seconds after which half of the answers were there."""
         counted = 0

@@ -1,134 +1,90 @@
-"""What became of a notification's pushes in detail: by reason, by platform and over time.
+"""Totals over all firings, at a price that does not grow with their number.
 
-Counted from the ledger, which is one look at every push: callers keep what they were told.
+Firings at work are few and added up when somebody asks. Finished ones are added to one row, once
+each, and marked: in the transaction that adds them. One whose outcomes do not add up is never added
+and so stays to be seen, among those that wait.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from time import monotonic
 
 from django.db import connection
-from django.db.models import Max, Min
 
-from delivery.models import Notification, Occurrence
+from delivery.models import Delivery, Occurrence, Tally
 
-MOST_REASONS = 100
-"""Kinds of outcomes told apart; providers have a few dozen words."""
+AT_ONCE = 5_000
+"""Firings added in one transaction: a fraction of a second."""
 
-BARS = 120
-"""Parts the time of a send is cut into, at most."""
+TURN = 2.0
+"""Seconds one round goes on while there are more."""
 
-WIDTHS = [timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60, 300, 900, 3600, 21_600, 86_400)]
+MOST = 100_000
+"""Firings added up at most for one question."""
 
-# by the batches: a token is deleted long before the ledger forgets it
-OUTCOMES = """
-WITH planned AS (
-    SELECT o.id AS occurrence_id, o.ledger_day, b.transport, unnest(b.token_ids) AS token_id
-      FROM delivery_occurrence o JOIN delivery_batch b ON b.occurrence_id = o.id
-     WHERE o.notification_id = %(notification)s
+COUNTED = ("targeted", *Delivery.Verdict.values, "replayed")
+SETTLED = " + ".join(f"o.{verdict}" for verdict in Delivery.Verdict.values)
+TABLE, OCCURRENCES = Tally._meta.db_table, Occurrence._meta.db_table  # noqa: SLF001 - public
+
+# S608: names of columns and tables alone
+ADD = f"""
+WITH ripe AS (
+    SELECT id FROM {OCCURRENCES} o
+     WHERE state = 'finished' AND NOT tallied AND targeted = {SETTLED}
+     ORDER BY id
+     LIMIT %s
+       FOR NO KEY UPDATE SKIP LOCKED
+), added AS (
+    UPDATE {OCCURRENCES} o SET tallied = true FROM ripe WHERE o.id = ripe.id
+    RETURNING {", ".join(f"o.{name}" for name in COUNTED)}
 )
-SELECT GROUPING(p.transport), p.transport, d.verdict, d.reason,
-       date_bin(%(width)s, d.at, %(since)s), count(*)
-  FROM planned p JOIN delivery_delivery d ON d.day = p.ledger_day
-   AND d.occurrence_id = p.occurrence_id AND d.token_id = p.token_id
- GROUP BY GROUPING SETS ((p.transport, d.verdict, d.reason),
-                         (date_bin(%(width)s, d.at, %(since)s)))
-"""
+INSERT INTO {TABLE} AS t (id, occurrences, {", ".join(COUNTED)})
+SELECT 1, count(*), {", ".join(f"coalesce(sum({name}), 0)" for name in COUNTED)} FROM added
+HAVING count(*) > 0
+    ON CONFLICT (id) DO UPDATE
+   SET occurrences = t.occurrences + excluded.occurrences,
+       {", ".join(f"{name} = t.{name} + excluded.{name}" for name in COUNTED)}
+RETURNING 1
+"""  # noqa: S608
 
-TARGETED = """
-SELECT b.transport, sum(cardinality(b.token_ids)) FROM delivery_batch b
-  JOIN delivery_occurrence o ON o.id = b.occurrence_id
- WHERE o.notification_id = %(notification)s GROUP BY b.transport
-"""
-
-OPENED = "SELECT count(DISTINCT install_id) FROM delivery_open WHERE notification_id = %(id)s"
-
-# the words of `crm.models.Event`'s index
-RECEIPTS = """
-SELECT count(DISTINCT install_uid) FROM crm_event
- WHERE app_id = %(app)s AND type = 'k.message.delivered' AND data -> 'type' = '1'::jsonb
-   AND left(data ->> 'id', 12) = %(id)s::text
-"""
-
-
-class Kind(NamedTuple):
-    """How a push ended, and where."""
-
-    transport: str
-    verdict: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tally:
-    """The details of one notification as they were at one moment.
-
-    `receipts` are installs whose app said that the push arrived: few SDKs say so, and only where
-    their app was set up for it. `bars` hold the pushes answered in each `width` from its beginning.
-    """
-
-    targeted: Mapping[str, int]
-    outcomes: Mapping[Kind, int]
-    bars: Sequence[tuple[datetime, int]]
-    width: timedelta
-    opened: int
-    receipts: int
-
-
-def tally(notification: Notification, *, now: datetime) -> Tally:
-    """Count everything a notification's batches, ledger, opens and receipts say."""
-    since, width = _course(notification, now=now)
-    asked: dict[str, Any] = {"notification": notification.pk, "width": width, "since": since}
-    outcomes: dict[Kind, int] = {}
-    bars: list[tuple[datetime, int]] = []
-    with connection.cursor() as cursor:
-        cursor.execute(TARGETED, asked)
-        targeted = {transport: int(count) for transport, count in cursor.fetchall()}
-        cursor.execute(OUTCOMES, asked)
-        for no_kind, transport, verdict, reason, at, count in cursor.fetchall():
-            if no_kind:
-                bars.append((at, count))
-            else:
-                outcomes[Kind(transport, verdict, reason)] = count
-    return Tally(
-        targeted=targeted,
-        outcomes=_most(outcomes),
-        bars=sorted(bars)[-BARS:],
-        width=width,
-        opened=_number(OPENED, id=notification.pk),
-        receipts=_number(RECEIPTS, app=notification.app_id, id=notification.pk),
+# one statement, one snapshot: what moves from one part to another meanwhile is in one of them
+SUMS = f"""
+WITH live AS (
+    (SELECT o.* FROM {OCCURRENCES} o WHERE state = 'sending' ORDER BY id LIMIT {MOST})
+    UNION ALL
+    (SELECT o.* FROM {OCCURRENCES} o WHERE state IN ('due', 'planning') AND state = 'planning'
+      LIMIT {MOST})
+    UNION ALL
+    (SELECT o.* FROM {OCCURRENCES} o WHERE state = 'finished' AND NOT tallied
+      ORDER BY id LIMIT {MOST})
+)
+SELECT {
+    ", ".join(
+        f"coalesce((SELECT {name} FROM {TABLE} WHERE id = 1), 0) + coalesce(sum(o.{name}), 0)"
+        for name in COUNTED
     )
+},
+       count(*) FILTER (WHERE o.state = 'finished' AND o.targeted <> {SETTLED}
+                           OR o.targeted < {SETTLED})
+  FROM live o
+"""  # noqa: S608
 
 
-def opened(notification: Notification) -> int:
-    """Give how many installs opened it."""
-    return _number(OPENED, id=notification.pk)
+def add_finished() -> None:
+    """Add what has finished since the last time; as many rounds as fit into a turn."""
+    began_at = monotonic()
+    while _add() and monotonic() - began_at < TURN:
+        pass
 
 
-def _most(outcomes: Mapping[Kind, int]) -> Mapping[Kind, int]:
-    """Give the commonest; what is left has no reason any more."""
-    ranked = sorted(outcomes.items(), key=lambda one: -one[1])
-    kept = dict(ranked[:MOST_REASONS])
-    for kind, count in ranked[MOST_REASONS:]:
-        rest = kind._replace(reason="(other reasons)")
-        kept[rest] = kept.get(rest, 0) + count
-    return kept
-
-
-def _course(notification: Notification, *, now: datetime) -> tuple[datetime, timedelta]:
-    """Give when its pushes began, and the narrowest bars that are not too many."""
-    firings = Occurrence.objects.filter(notification=notification, started_at__isnull=False)
-    found = firings.aggregate(first=Min("started_at"), last=Max("finished_at"))
-    first = found["first"] or now
-    running = firings.filter(state__in=Occurrence.UNDER_WAY).exists()
-    last = now if running or found["last"] is None else found["last"]
-    width = next((w for w in WIDTHS if (last - first) / w < BARS), WIDTHS[-1])
-    return first.replace(microsecond=0), width
-
-
-def _number(sql: str, **asked: int) -> int:
+def _add() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(sql, asked)
-        (count,) = cursor.fetchone()
-    return int(count)
+        cursor.execute(ADD, [AT_ONCE])
+        return bool(cursor.rowcount > 0)
+
+
+def sums() -> Mapping[str, int]:
+    """Give the totals of all firings, and how many are `not_conserved`."""
+    with connection.cursor() as cursor:
+        cursor.execute(SUMS)
+        row = cursor.fetchone()
+    return dict(zip((*COUNTED, "not_conserved"), map(int, row), strict=True))

@@ -10,10 +10,11 @@ from celery import shared_task
 
 from crm import clock
 from crm.commands.accounts import forget_guests
+from crm.commands.history import forget_device_events
 from crm.commands.kept_answers import forget_answers
 from crm.commands.sessions import forget_expired_sessions
 from crm.commands.token_health import forget_retired_tokens
-from delivery import dispatch, fanout, firings, ledger
+from delivery import dispatch, fanout, firings, ledger, retention, tally
 from delivery.doorbell import Doorbell
 from delivery.models.notification import Lane
 from delivery.scheduling import claims
@@ -99,17 +100,31 @@ def welcome_zones() -> None:
     firings.welcome_zones(now=clock.now())
 
 
+@shared_task(name="add_up")
+def add_up() -> None:
+    """Add what has finished to the totals that metrics show."""
+    tally.add_finished()
+
+
 @shared_task(name="upkeep")
 def upkeep() -> None:
     """Make ledger partitions ahead of time, and drop what is past its own time."""
     now = clock.now()
     ledger.keep_partitions(today=now.date())
     ledger.forget_batches(today=now.date())
-    forget_expired_sessions(now=now)
     forget_guests(now=now)
     forget_retired_tokens(now=now)
     forget_answers(now=now)
     forget_events(now=now)
+
+
+@shared_task(name="sweep")
+def sweep() -> None:
+    """Delete what is past its retention, each kind for a turn; the next sweep goes on."""
+    now = clock.now()
+    forget_expired_sessions(now=now)
+    forget_device_events(now=now)
+    retention.forget_notifications(now=now)
 
 
 def ring_for_occurrence(occurrence_id: int, *, lane: str) -> None:

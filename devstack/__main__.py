@@ -55,6 +55,20 @@ def fuzz(arguments: list[str]) -> int:
     become(["-m", "pytest", *FUZZED, *arguments])
 
 
+def audit(arguments: list[str]) -> int:
+    """Look up what we depend on in an advisory service."""
+    from devstack import audits  # noqa: PLC0415 - no other command needs it
+
+    return audits.audit(arguments)
+
+
+def secrets(arguments: list[str]) -> int:
+    """Look for secrets in every file git keeps."""
+    from devstack import audits  # noqa: PLC0415 - no other command needs it
+
+    return audits.secrets(arguments)
+
+
 def bench(arguments: list[str]) -> int:
     """Measure the figures."""
     become(["-m", "benchmarks", *arguments])
@@ -105,6 +119,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "soak": soak,
     "faults": faults,
     "fuzz": fuzz,
+    "audit": audit,
+    "secrets": secrets,
     "manage": manage,
     "reset": drop,
     "help": usage,

@@ -28,6 +28,7 @@ def check(arguments: list[str]) -> int:
     """
     checks: dict[str, Callable[[], bool]] = {"lock files": _locks}
     checks |= {name: partial(_tool, words) for name, words in TOOLS.items()}
+    checks["migration rules"] = partial(_tool, ["-m", "devstack.migration_rules"])
     checks["migrations"] = _migrations
     chosen = {
         name: run
@@ -44,7 +45,7 @@ def _timed(name: str, run: Callable[[], bool]) -> bool:
     started = time.monotonic()
     good = run()
     verdict = "ok" if good else "FAILED"
-    print(f"check: {name:<12} {verdict:<7} {time.monotonic() - started:5.1f} s", flush=True)
+    print(f"check: {name:<15} {verdict:<7} {time.monotonic() - started:5.1f} s", flush=True)
     return good
 
 

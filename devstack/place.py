@@ -67,6 +67,7 @@ class Place:
         if not environ.get("SECRET_KEY") and "SECRET_KEY_FILE" not in environ:
             environ["SECRET_KEY"] = self.secret_key()
         environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+        environ.setdefault("GATEWAY_METRICS_DIR", str(self.base / "metrics"))
         environ["PYTHONUNBUFFERED"] = "1"
         # macOS ends a forked child that touches its frameworks; a prefork worker is one
         environ["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"

@@ -27,7 +27,7 @@ def schema_mark(root: Path, database_url: str) -> dict[str, Any] | None:
 def rewritten(then: Mark | None, now: Mark | None) -> list[str]:
     """Return migrations a database was made by in another form than they have now.
 
-    Until the first release they are rewritten in place, and nothing applies one a second time.
+    Migrations are only added; one that was changed on a branch is applied no second time.
     """
     if not then or not now or then["database"] != now["database"]:
         return []
@@ -45,6 +45,6 @@ def _applied(database_url: str) -> list[str]:
 
 
 def _forms(root: Path) -> dict[str, str]:
-    paths = sorted(root.glob("*/migrations/0*.py"))
+    paths = sorted([*root.glob("*/migrations/0*.py"), *root.glob("*/*/migrations/0*.py")])
     named = {f"{path.parent.parent.name}.{path.stem}": path.read_bytes() for path in paths}
     return {name: hashlib.sha256(text).hexdigest() for name, text in named.items()}

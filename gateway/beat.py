@@ -1,5 +1,6 @@
 """The beat: rings at its intervals, whatever the wall clocks show."""
 
+from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
@@ -7,8 +8,18 @@ from celery.beat import Scheduler
 from django.conf import settings
 from redis import Redis, RedisError
 
+from gateway.metrics.signs import pulse
+
 UNHEARD = "gateway:unheard:{}"
 """There while the last ring for a task has been heard by no worker."""
+
+HEARD = "gateway:heard:{}"
+"""There for a day after a worker last began a task the beat rings for: how long it still is, tells
+when that was, whatever the clocks of the machines show."""
+
+DAY = 86_400_000
+
+RUNG = ("tick", "welcome_zones", "add_up", "upkeep")
 
 FIRST_WAIT, LONGEST_WAIT = 2.0, 60.0
 """Seconds until a ring nobody has heard is repeated; doubled every time."""
@@ -30,6 +41,7 @@ class Beats(Scheduler):
 
     def tick(self, *_: Any) -> float:
         """Ring for what is due and give the seconds until the next is."""
+        pulse.beat()
         now = monotonic()
         for name, entry in self.schedule.items():
             if now >= self._due_at.get(name, 0.0):
@@ -53,9 +65,17 @@ def hear(name: str) -> None:
     """Have the beat know that a worker heard its ring."""
     try:
         with _broker() as broker:
-            broker.delete(UNHEARD.format(name))
+            broker.pipeline(transaction=False).delete(UNHEARD.format(name)).set(
+                HEARD.format(name), 1, px=DAY
+            ).execute()
     except RedisError:
         return  # the ring is repeated
+
+
+def heard_ago(broker: Redis) -> Mapping[str, float]:
+    """Give how many seconds ago each task was begun last; nothing of those not begun for a day."""
+    left = {name: int(broker.pttl(HEARD.format(name))) for name in RUNG}
+    return {name: (DAY - kept) / 1000 for name, kept in left.items() if kept >= 0}
 
 
 def _ring_is_free(name: str) -> bool:

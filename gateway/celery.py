@@ -5,12 +5,25 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging, task_prerun, worker_init
+from celery.signals import (
+    beat_init,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+)
 from django.conf import settings
 from kombu import Queue
 
 from gateway.beat import hear
 from gateway.env import one_clear_line
+from gateway.metrics import signs, tasks
+from gateway.metrics.family import family
+from gateway.metrics.listening import Listening
+from gateway.metrics.pulse import Listens
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 
@@ -27,9 +40,12 @@ app.conf.beat_schedule = {
     # by the names of the tasks: whoever begins one tells the beat that it was heard
     "tick": {"task": "tick", "schedule": 1.0, "options": {"queue": "urgent"}},
     "welcome_zones": {"task": "welcome_zones", "schedule": 5.0, "options": {"queue": "urgent"}},
+    "add_up": {"task": "add_up", "schedule": 10.0, "options": {"queue": "urgent"}},
+    "sweep": {"task": "sweep", "schedule": 60.0, "options": {"queue": "bulk"}},
     "upkeep": {"task": "upkeep", "schedule": 600.0, "options": {"queue": "bulk"}},
 }
 app.autodiscover_tasks(["delivery"])
+app.steps["consumer"].add(Listens)
 
 
 @worker_init.connect
@@ -69,3 +85,58 @@ def preload_providers(**_: Any) -> None:
     # what is here now stays: sparing it from every full collection is worth a fifth of a push
     gc.collect()
     gc.freeze()
+
+
+listening = Listening()
+
+
+@worker_init.connect
+def listen_as_a_worker(**_: Any) -> None:
+    """Have a worker's metrics and readiness on a port of its own, where one is set."""
+    listening.open("worker", checks=signs.WORKER)
+
+
+@worker_ready.connect
+def answer_as_a_worker(**_: Any) -> None:
+    """Answer from now on: the first children are there, and none was forked beside a thread."""
+    listening.begin()
+
+
+@beat_init.connect
+def answer_as_a_tick(**_: Any) -> None:
+    """Have the tick's readiness on a port of its own, where one is set."""
+    listening.open("tick", checks=signs.TICK)
+    listening.begin()
+
+
+@worker_process_init.connect
+def count_in_a_child(**_: Any) -> None:
+    """Show a new child's figures, and its connections from now on."""
+    if family.slots is None:
+        return
+    from delivery import metrics  # noqa: PLC0415 - children of workers only
+    from delivery.providers.vitals import vitals  # noqa: PLC0415
+
+    metrics.begin()
+    tasks.begin_with([name for name in app.tasks if not name.startswith("celery.")])
+    vitals.begin()
+
+
+@worker_process_shutdown.connect
+def send_what_is_left(**_: Any) -> None:
+    """Send the last spans of a child that ends."""
+    from delivery import tracing  # noqa: PLC0415 - children of workers only
+
+    tracing.close()
+
+
+@task_prerun.connect
+def begin_task(task: Any, **_: Any) -> None:
+    """Note what this process is at."""
+    tasks.begin(task.name)
+
+
+@task_postrun.connect
+def end_task(task: Any, state: str | None, **_: Any) -> None:
+    """Note how it went."""
+    tasks.end(task.name, state or "unknown")

@@ -1,6 +1,7 @@
 """Typed readers of the environment; a wrong value stops the start with one clear line."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -82,10 +83,26 @@ def choice(name: str, default: str, choices: list[str]) -> str:
     return value
 
 
+def url(name: str) -> str:
+    """Give an address that begins with http:// or https://, or nothing where none is set."""
+    value = text(name, "")
+    if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
+        raise ImproperlyConfigured(f"{name} must start with http:// or https://")
+    return value
+
+
+def private_folder(name: str) -> str:
+    """Give the path of a folder for files that need not last: in memory, where there is room."""
+    memory = Path("/dev/shm")  # noqa: S108 - ours are apart for each user, and checked to be
+    base = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    return str(base / f"{name}-{os.geteuid()}")
+
+
 def database(name: str = "DATABASE_URL") -> dict[str, object]:
     """Give Django's settings for `postgresql://user:password@host:port/name`.
 
-    A percent-encoded path as host is a unix socket directory.
+    A percent-encoded path as host is a unix socket directory. A password kept apart from the URL is
+    `DATABASE_PASSWORD`: one file for us and for the server's own container.
     """
     url = urlsplit(text(name, "postgresql:///gateway"))
     if url.scheme not in {"postgres", "postgresql"}:
@@ -98,7 +115,7 @@ def database(name: str = "DATABASE_URL") -> dict[str, object]:
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(url.path.lstrip("/")),
         "USER": unquote(url.username or ""),
-        "PASSWORD": unquote(url.password or ""),
+        "PASSWORD": unquote(url.password or "") or text("DATABASE_PASSWORD", ""),
         "HOST": unquote(url.hostname or "") if "%" not in url.netloc else _socket(url.netloc),
         "PORT": port,
         "OPTIONS": {"connect_timeout": "5", **dict(parse_qsl(url.query))},

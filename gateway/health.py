@@ -2,21 +2,19 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
-from django.db import Error, connection, transaction
+from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from redis import Redis
 
 from crm import clock
 from gateway import progress
+from gateway.metrics.exposition import CONTENT_TYPE_LATEST, exposition
+from gateway.metrics.rows import rows
 
 STALLED_AFTER = timedelta(seconds=60)
 CHECK_DEADLINE = 3.0  # seconds; a check still running then has failed
@@ -35,9 +33,14 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 where all checks pass and 503 otherwise, naming each, within a few seconds."""
-    del request
-    probes = {name: Probe.start(name, check) for name, check in CHECKS.items()}
+    """Answer 200 where all checks pass and 503 otherwise, naming each, within a few seconds.
+
+    `?only=database` asks for that check alone: who can store a send can accept it.
+    """
+    wanted = request.GET.getlist("only") or list(CHECKS)
+    if unknown := [name for name in wanted if name not in CHECKS]:
+        return JsonResponse({"error": f"no such check: {', '.join(unknown)}"}, status=400)
+    probes = {name: Probe.start(name, CHECKS[name]) for name in wanted}
     found = {name: probe.verdict() for name, probe in probes.items()}
     ready = all(verdict == "ok" for verdict in found.values())
     status = "ok" if ready else "unready"
@@ -122,114 +125,6 @@ CHECKS: Mapping[str, Callable[[], None]] = {
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Give this process's metrics and the database's, in Prometheus' text format."""
+    """Give what this machine's web processes and the database say, in Prometheus' text format."""
     del request
-    return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
-
-
-class Rows(Collector):
-    """Metrics read from Postgres at each scrape: the same whichever process is asked."""
-
-    def collect(self) -> Iterator[Metric]:
-        """Give them all, or only the news that the database does not answer."""
-        up = GaugeMetricFamily("gateway_database_up", "Whether the database answers.")
-        try:
-            found = self.read()
-        except Error:
-            logger.warning("metrics: the database does not answer")
-            found = []
-        up.add_metric([], 1 if found else 0)
-        yield up
-        yield from found
-
-    def describe(self) -> list[Metric]:
-        """Give nothing: registering must not ask the database."""
-        return []
-
-    @transaction.atomic
-    def read(self) -> list[Metric]:
-        """Give what the rows say."""
-        progress.bound_queries()
-        return [
-            *self.batches(),
-            self.paces(),
-            *self.occurrences(progress.occurrence_sums()),
-            self.breakers(progress.open_breakers()),
-            *self.webhooks(progress.webhooks(clock.now())),
-        ]
-
-    def batches(self) -> Iterator[Metric]:
-        """Give the queues' lengths and ages, by lane."""
-        count = GaugeMetricFamily(
-            "gateway_batches_waiting", "Batches that could be sent now.", labels=["lane"]
-        )
-        age = GaugeMetricFamily(
-            "gateway_batches_oldest_seconds", "How long the oldest waits.", labels=["lane"]
-        )
-        for lane, waiting in progress.waiting_batches(clock.now()).items():
-            count.add_metric([lane], waiting.count)
-            age.add_metric([lane], waiting.oldest.total_seconds())
-        yield count
-        yield age
-
-    def paces(self) -> Metric:
-        """Give how fast paced credentials may send, and 0 for those a provider wants quiet from."""
-        family = GaugeMetricFamily(
-            "gateway_pace_per_second",
-            "Pushes a second a paced credential may send now.",
-            labels=["app", "provider", "credential"],
-        )
-        for credential, rate in progress.paces().items():
-            labels = [credential.app_id, credential.provider, credential.pk]
-            family.add_metric([str(label) for label in labels], rate)
-        return family
-
-    def occurrences(self, sums: Mapping[str, Any]) -> Iterator[Metric]:
-        """Give what became of all pushes, and whether the sums agree."""
-        pushes = CounterMetricFamily(
-            "gateway_pushes", "Pushes by recorded outcome.", labels=["verdict"]
-        )
-        for name in progress.VERDICTS:
-            pushes.add_metric([name], sums[name])
-        yield pushes
-        yield CounterMetricFamily(
-            "gateway_pushes_targeted", "Pushes planned.", value=sums["targeted"]
-        )
-        yield CounterMetricFamily(
-            "gateway_pushes_replayed", "Pushes sent again.", value=sums["replayed"]
-        )
-        yield GaugeMetricFamily(
-            "gateway_occurrences_unfinished", "Firings at work.", value=sums["unfinished"]
-        )
-        yield GaugeMetricFamily(
-            "gateway_conservation_violations",
-            "Firings whose outcomes do not add up; must be 0.",
-            value=sums["not_conserved"],
-        )
-
-    def webhooks(self, telling: progress.Telling) -> Iterator[Metric]:
-        """Give how far webhooks are behind, and how many take nothing."""
-        yield GaugeMetricFamily(
-            "gateway_webhooks_oldest_seconds",
-            "How long the longest-waiting webhook could have been told something.",
-            value=telling.oldest.total_seconds(),
-        )
-        yield GaugeMetricFamily(
-            "gateway_webhooks_failing", "Webhooks that wait after a failure.", value=telling.failing
-        )
-        yield GaugeMetricFamily(
-            "gateway_webhooks_stopped", "Webhooks that are told nothing.", value=telling.stopped
-        )
-
-    def breakers(self, found: Iterable[progress.OpenBreaker]) -> Metric:
-        """Give what is not sent now because a credential is at fault; nothing where all is well."""
-        labels = list(progress.OpenBreaker._fields)
-        metric = GaugeMetricFamily(
-            "gateway_breaker_open", "Nothing is sent, but for a probe now and then.", labels=labels
-        )
-        for breaker in found:
-            metric.add_metric([*map(str, breaker)], 1)
-        return metric
-
-
-REGISTRY.register(Rows())
+    return HttpResponse(exposition(rows), content_type=CONTENT_TYPE_LATEST)

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Min, Q, Sum
+from django.db.models import Min, Q
 
 from delivery import pacing
 from delivery.models import (
@@ -19,12 +20,10 @@ from delivery.models import (
     WebhookReader,
 )
 from delivery.models.notification import Lane
+from delivery.providers.apns.certificate import ends_at
 
 PATIENCE = timedelta(seconds=2)
 VERDICTS = Delivery.Verdict.values
-
-SETTLED = sum((F(name) for name in VERDICTS[1:]), start=F(VERDICTS[0]))
-NOT_CONSERVED = Q(targeted__lt=SETTLED) | (Q(state__in=Occurrence.OVER) & ~Q(targeted=SETTLED))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,30 +92,60 @@ def _oldest_occurrence(now: datetime) -> timedelta:
     return max((now - at for at in since if at is not None), default=timedelta())
 
 
+MOST = 100_000
+"""Rows counted at most for one figure: a queue that long needs no exact number."""
+
+
 def waiting_batches(now: datetime) -> Mapping[str, Waiting]:
     """Give, by lane, how many batches could be sent now and how long the oldest has waited."""
-    waiting = Batch.objects.filter(state=Batch.State.WAITING, next_attempt_at__lte=now)
-    rows = waiting.values("lane").annotate(n=Count("pk"), at=Min("next_attempt_at"))
-    found = {row["lane"]: Waiting(count=row["n"], oldest=now - row["at"]) for row in rows}
-    nothing = Waiting(count=0, oldest=timedelta())
-    return {lane: found.get(lane, nothing) for lane in Lane.values}
+    found = {}
+    for lane in Lane.values:
+        due = Batch.objects.filter(state=Batch.State.WAITING, lane=lane, next_attempt_at__lte=now)
+        since = due.aggregate(at=Min("next_attempt_at"))["at"]
+        oldest = timedelta() if since is None else now - since
+        found[lane] = Waiting(count=due.order_by()[:MOST].count(), oldest=oldest)
+    return found
+
+
+def held() -> int:
+    """Give how many batches wait for a breaker to close."""
+    held = Batch.objects.filter(breaker__isnull=False, state=Batch.State.WAITING)
+    return held.order_by()[:MOST].count()
+
+
+def sending() -> int:
+    """Give how many batches are in a worker's hands, or in those of one that vanished."""
+    return Batch.objects.filter(state=Batch.State.SENDING).order_by()[:MOST].count()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Firings:
+    """Firings that are not over: `ahead`, `due`, `planning` and `sending`."""
+
+    counts: Mapping[str, int]
+    oldest: timedelta
+
+
+def occurrences(now: datetime) -> Firings:
+    """Give how many firings are not over, and how long the oldest due one has waited."""
+    state = Occurrence.State
+    asked = {
+        "ahead": Q(state=state.DUE, due_at__gt=now),
+        "due": Q(state=state.DUE, due_at__lte=now),
+        "planning": Q(state=state.PLANNING),
+        "sending": Q(state=state.SENDING),
+    }
+    counts = {
+        name: Occurrence.objects.filter(which).order_by()[:MOST].count()
+        for name, which in asked.items()
+    }
+    return Firings(counts=counts, oldest=_oldest_occurrence(now))
 
 
 def paces() -> Mapping[ProviderCredential, float]:
     """Give how many pushes a second each paced credential that has sent lately may send now."""
     known = {c.pk: c for c in ProviderCredential.objects.only("app", "provider", "pace")}
     return {known[pk]: rate for pk, rate in pacing.rates(known.values()).items()}
-
-
-def occurrence_sums() -> Mapping[str, Any]:
-    """Give totals over all firings: verdicts, targeted, unfinished ones and broken sums."""
-    counted = ("targeted", *VERDICTS, "replayed")
-    return Occurrence.objects.aggregate(
-        # the checks first: a sum takes the name of its column from those after it
-        unfinished=Count("pk", filter=~Q(state__in=Occurrence.OVER)),
-        not_conserved=Count("pk", filter=NOT_CONSERVED),
-        **{name: Sum(name, default=0) for name in counted},
-    )
 
 
 class OpenBreaker(NamedTuple):
@@ -133,3 +162,35 @@ def open_breakers() -> Sequence[OpenBreaker]:
     rows = Breaker.objects.exclude(state=Breaker.State.CLOSED).order_by("opened_at")
     columns = ("credential__app", "credential__provider", "environment", "topic")
     return [OpenBreaker(*row) for row in rows.values_list(*columns)]
+
+
+class Certificate(NamedTuple):
+    """A credential that ends by itself."""
+
+    app: int
+    provider: str
+    credential: int
+    topic: str
+    ends_at: datetime
+
+
+def certificates() -> Sequence[Certificate]:
+    """Give every credential that is a certificate this process can open, and when it ends."""
+    kept = ProviderCredential.objects.filter(kind=ProviderCredential.Kind.CERTIFICATE)
+    found = []
+    for credential in kept.defer("sealed", "ca_pem").order_by("pk"):
+        if (end := _end_of(credential.pk, credential.version)) is not None:
+            topic = credential.topic or credential.facts.get("topic", "")
+            named = (credential.app_id, credential.provider, credential.pk, topic)
+            found.append(Certificate(*named, end))
+    return found
+
+
+@lru_cache(maxsize=10_000)
+def _end_of(credential_id: int, version: int) -> datetime | None:
+    # opened and read once: a version of a credential never changes
+    credential = ProviderCredential.objects.filter(pk=credential_id, version=version).first()
+    try:
+        return None if credential is None else ends_at(credential.secret)
+    except ValueError:  # sealed with a lost key, or no certificate
+        return None

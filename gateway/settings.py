@@ -9,6 +9,7 @@ from gateway.console.theme import THEME
 # -- the process
 DEBUG = env.flag("GATEWAY_DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY", "")  # Django stops with one line where it is empty
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")  # sign-ins made under these live on
 SEALING_KEYS = env.words("GATEWAY_SEALING_KEYS") or [SECRET_KEY]
 ALLOWED_HOSTS = env.words("GATEWAY_ALLOWED_HOSTS", "*")
 CSRF_TRUSTED_ORIGINS = env.words("GATEWAY_TRUSTED_ORIGINS")
@@ -134,13 +135,23 @@ SPECTACULAR_SETTINGS = {
         }
     },
 }
+
+# -- browsers; only pages pass this middleware (gateway.pages): no API call is ever redirected
+BEHIND_TLS_PROXY = env.flag("GATEWAY_BEHIND_TLS_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
+SECURE_SSL_REDIRECT = BEHIND_TLS_PROXY
+SECURE_HSTS_SECONDS = env.number("GATEWAY_HSTS_SECONDS", 31_536_000) if BEHIND_TLS_PROXY else 0
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https")
-    if env.flag("GATEWAY_BEHIND_TLS_PROXY", default=False)
-    else None
-)
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_PROXY_SSL_HEADER is not None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS_PROXY
+SILENCED_SYSTEM_CHECKS = [
+    # Django's middleware is there, under our names, for pages alone
+    "security.W001",  # gateway.pages.Security
+    "security.W002",  # gateway.pages.Frames
+    "security.W003",  # gateway.pages.Forms
+    # what other hosts of the domain do, and whether browsers ship it, is for its owner to say
+    "security.W005",  # SECURE_HSTS_INCLUDE_SUBDOMAINS
+    "security.W021",  # SECURE_HSTS_PRELOAD
+]
 
 # -- Celery: the doorbell (docs/adr/0002). Its settings are explained in notes kept beside each.
 CELERY_BROKER_URL = env.broker()
@@ -177,12 +188,26 @@ LOCAL_SKIP_AFTER = env.seconds("GATEWAY_LOCAL_SKIP_AFTER", 3600)  # the longest 
 # ConnectyCube refuses an event nobody can receive at the moment
 ACCEPT_UNREACHABLE = env.flag("GATEWAY_ACCEPT_UNREACHABLE", default=False)
 URGENT_AUDIENCE = env.number("GATEWAY_URGENT_AUDIENCE", 100)
+# -- how long things are kept (docs/deploying.md, "What is kept for how long")
 LEDGER_RETENTION = env.seconds("GATEWAY_LEDGER_RETENTION", 90 * 86400, at_least=86400)
 TOKEN_RETENTION = env.seconds("GATEWAY_TOKEN_RETENTION", 30 * 86400, at_least=86400)
+EVENT_RETENTION = env.seconds("GATEWAY_EVENT_RETENTION", 90 * 86400, at_least=7 * 86400)
+NOTIFICATION_RETENTION = env.seconds(
+    "GATEWAY_NOTIFICATION_RETENTION",
+    max(365 * 86400, LEDGER_RETENTION // timedelta(seconds=1)),
+    at_least=LEDGER_RETENTION // timedelta(seconds=1),  # an outcome has its notification
+)
+
 PROVIDER_TRANSPORT = env.choice("GATEWAY_PROVIDER_TRANSPORT", "wire", ["wire", "library"])
 # networks webhooks may lead to besides the public internet, in the clear too
 WEBHOOK_ALLOW = env.networks("GATEWAY_WEBHOOK_ALLOW")
 WEBHOOK_RETENTION = env.seconds("GATEWAY_WEBHOOK_RETENTION", 30 * 86400, at_least=3600)
+
+# -- what operators watch
+METRICS_ADDRESS = env.text("GATEWAY_METRICS_ADDRESS", "127.0.0.1")
+METRICS_PORT = env.number("GATEWAY_METRICS_PORT", 0, at_most=65_535)  # of a worker or tick; 0: none
+METRICS_DIR = env.text("GATEWAY_METRICS_DIR", "") or env.private_folder("push-gateway-metrics")
+OTLP_ENDPOINT = env.url("GATEWAY_OTLP_ENDPOINT")  # traces go there, where it is set
 
 # -- logs
 LOGGING_CONFIG = "gateway.telemetry.configure_logging"

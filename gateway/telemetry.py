@@ -7,21 +7,25 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponseBase
 from prometheus_client import Counter, Histogram
 
+from delivery import context, tracing
+from delivery.context import request_id
 from gateway.redaction import redact
 
-REQUESTS = Counter("gateway_http_requests", "Requests answered.", ["method", "route", "status"])
+REQUESTS = Counter(
+    "gateway_http_requests", "Requests answered.", ["dialect", "method", "route", "status"]
+)
 LATENCY = Histogram(
     "gateway_http_request_seconds",
     "Time to answer a request.",
-    ["method", "route"],
+    ["dialect", "method", "route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
@@ -29,7 +33,6 @@ PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-request_id: ContextVar[str] = ContextVar("request_id", default="")
 logger = logging.getLogger("gateway.request")
 
 
@@ -73,6 +76,7 @@ class JsonLines(logging.Formatter):
         }
         if known := request_id.get():
             told["request_id"] = known
+        told.update(context.subject())
         if record.exc_info:
             told["exception"] = redact(self.formatException(record.exc_info))
         return json.dumps(told, ensure_ascii=False)
@@ -115,15 +119,20 @@ class RequestTelemetry:
         """Answer the request, and tell of it."""
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
         own = sent if sent and is_safe(sent) else secrets.token_hex(16)
-        mark = request_id.set(own)
-        started = time.perf_counter()
-        try:
-            response = self.get_response(request)
-            response["X-Request-Id"] = own
-            if request.path_info not in PROBES:
+        with context.about(own):
+            if request.path_info in PROBES:
+                return self._answer(request, own)
+            started = time.perf_counter()
+            parent = request.META.get("HTTP_TRACEPARENT")
+            with tracing.span("request", parent=parent, kind="server") as told:
+                response = self._answer(request, own)
                 tell(request, response, took=time.perf_counter() - started)
-        finally:
-            request_id.reset(mark)
+                trace(told, request, response, own)
+            return response
+
+    def _answer(self, request: HttpRequest, own: str) -> HttpResponseBase:
+        response = self.get_response(request)
+        response["X-Request-Id"] = own
         return response
 
 
@@ -136,8 +145,9 @@ def tell(request: HttpRequest, response: HttpResponseBase, *, took: float) -> No
     """Write the one line and move the metrics of an answered request."""
     method = request.method if request.method in METHODS else "other"
     route = route_of(request)
-    REQUESTS.labels(method, route, response.status_code).inc()
-    LATENCY.labels(method, route).observe(took)
+    dialect = dialect_of(request)
+    REQUESTS.labels(dialect, method, route, response.status_code).inc()
+    LATENCY.labels(dialect, method, route).observe(took)
     routed = route != UNROUTED
     shown = route if routed else f"{UNROUTED} {quote(request.path_info)[:200]}"
     ours = CLEAN if routed else None
@@ -151,3 +161,35 @@ def route_of(request: HttpRequest) -> str:
     """Give the pattern a request was routed by: few of them exist, whatever callers ask for."""
     match = request.resolver_match
     return f"/{match.route}" if match and match.route else UNROUTED
+
+
+def trace(told: tracing.Span, request: HttpRequest, response: HttpResponseBase, own: str) -> None:
+    """Say what a request's span was about; a 500 of ours has gone wrong, a 4xx has not."""
+    route, method = route_of(request), request.method if request.method in METHODS else "other"
+    told.rename(f"{method} {route}")
+    told.note(
+        http__request__method=method,
+        http__route=route,
+        http__response__status_code=response.status_code,
+        request__id=own,
+        dialect=dialect_of(request),
+        **{f"{name}__id": value for name, value in context.subject().items()},
+    )
+    if response.status_code >= 500:
+        told.fail(f"HTTP {response.status_code}")
+
+
+def dialect_of(request: HttpRequest) -> str:
+    """Give whose words a request was in: a vendor's, or `none` for pages and what is unrouted."""
+    match = request.resolver_match
+    if match is None:
+        return "none"
+    # a view of a class is named by the class, which `as_view` wraps
+    return _dialect(getattr(match.func, "cls", match.func).__module__)
+
+
+@lru_cache(maxsize=1024)
+def _dialect(module: str) -> str:
+    package, _, rest = module.partition(".")
+    name = rest.partition(".")[0]
+    return name if package == "gateway" and name in {"kumulos", "connectycube"} else "none"

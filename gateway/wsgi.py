@@ -8,6 +8,7 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
 from gateway.env import one_clear_line
+from gateway.metrics.family import family
 from gateway.patience import bound_statements
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
@@ -15,6 +16,7 @@ bound_statements()
 with one_clear_line():
     application = get_wsgi_application()
     settings.SECRET_KEY  # noqa: B018 - reading it is the question
+family.join("web", os.getppid())  # the server's processes have one parent
 get_resolver().url_patterns  # noqa: B018 - all views are imported now, not by the first request
 gc.collect()
 gc.freeze()  # what is loaded stays: no collection has to look at it again

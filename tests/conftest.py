@@ -29,6 +29,7 @@ from delivery.models import Notification, Occurrence, ProviderCredential
 from delivery.models.notification import Lane
 from delivery.providers import registry
 from delivery.providers.memory import Memory
+from gateway.metrics import rows
 from tests.chaos import recovery, shim
 
 TOPIC = "com.example.app"
@@ -59,6 +60,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def cheap_passwords(settings):
     """Hash as in production, with less work: hundreds of people sign up here."""
     settings.PASSWORD_HASHERS = ["tests.cheap_hasher.CheapScrypt"]
+
+
+@pytest.fixture(autouse=True)
+def fresh_metrics(monkeypatch):
+    """Have each scrape ask the database: nobody waits here for what was read to grow old."""
+    monkeypatch.setattr(rows, "FRESH_FOR", 0.0)
 
 
 @pytest.fixture(scope="session")

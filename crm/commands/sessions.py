@@ -4,10 +4,12 @@ import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from django.contrib.sessions.models import Session as Login
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from crm.commands.attempts import Attempts
+from crm.commands.sweeping import oldest, sweep
 from crm.errors import DomainError
 from crm.models import App, Session, UsedNonce, User
 from crm.passwords import matches
@@ -131,10 +133,16 @@ def close_other_sessions(session: Session) -> None:
 
 
 def forget_expired_sessions(*, now: datetime) -> None:
-    """Delete sessions that are over, and nonces no signed request could use again."""
-    Session.objects.filter(expires_at__lte=now).delete()
-    oldest = int((now - 2 * SKEW).timestamp())
-    UsedNonce.objects.filter(timestamp__lt=oldest).delete()
+    """Delete sessions that are over, some at a time, and nonces no signed request could use again.
+
+    Operators' sign-ins to the admin end the same way.
+    """
+    sweep(Login, oldest(Login.objects.filter(expire_date__lte=now).order_by("expire_date")))
+    over = Session.objects.filter(expires_at__lte=now).order_by("expires_at")
+    sweep(Session, oldest(over))
+    unusable = int((now - 2 * SKEW).timestamp())
+    spent = UsedNonce.objects.filter(timestamp__lt=unusable).order_by("timestamp")
+    sweep(UsedNonce, oldest(spent))
 
 
 def _hand_over(session: Session, user: User | None) -> None:

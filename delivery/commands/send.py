@@ -12,7 +12,7 @@ from django.db import transaction
 from crm import clock
 from crm.errors import Invalid
 from crm.models import App, User
-from delivery import tasks
+from delivery import context, tasks, tracing
 from delivery.audience import Audience
 from delivery.commands.store import store
 from delivery.errors import MessageTooLarge, NobodyReached
@@ -78,9 +78,12 @@ def _accept(ask: SendNotification, *, now: datetime) -> Notification:
         author=ask.author,
         operator=ask.operator,
         created_at=now,
+        request_id=context.request_id.get() or None,
+        trace_parent=tracing.traceparent(),
         **asked(ask, now=now),
     )
     due = store(notification, firings_of(notification, ask.schedule, now=now))
+    context.mention(notification=notification.pk)
     ring_once_safe(notification, due)
     return notification
 

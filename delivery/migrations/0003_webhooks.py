@@ -7,6 +7,10 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    reviewed = {
+        "DeleteModel delivery.webhookevent": "no release wrote to it or read it",
+        "RemoveField delivery.webhook.sealed_secret": "no release wrote a webhook",
+    }
 
     dependencies = [
         ('crm', '0001_initial'),

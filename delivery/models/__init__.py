@@ -8,6 +8,7 @@ from delivery.models.inbox import InboxItem
 from delivery.models.notification import Notification
 from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
+from delivery.models.tally import Tally
 from delivery.models.ticket import Ticket
 from delivery.models.webhook import (
     Webhook,
@@ -28,6 +29,7 @@ __all__ = [
     "Occurrence",
     "Open",
     "ProviderCredential",
+    "Tally",
     "Ticket",
     "Webhook",
     "WebhookDelivery",

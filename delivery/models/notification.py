@@ -72,6 +72,9 @@ class Notification(models.Model):
     deleted_at = models.DateTimeField(
         null=True
     )  # its dialect shows it no more, the ledger keeps it
+    # of the request that asked, so that what is done about it later is found with it
+    request_id = models.CharField(max_length=64, null=True)
+    trace_parent = models.CharField(max_length=64, null=True)  # W3C Trace Context
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 

@@ -87,6 +87,8 @@ class Occurrence(models.Model):
     cancelled = models.IntegerField(default=0, db_default=0)
     uncertain = models.IntegerField(default=0, db_default=0)
     replayed = models.IntegerField(default=0, db_default=0)
+    # finished and part of the sums of all that are (`delivery/tally.py`)
+    tallied = models.BooleanField(default=False, db_default=False)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -125,6 +127,11 @@ class Occurrence(models.Model):
                 fields=["id"],
                 condition=models.Q(state="sending"),
                 name="occurrence_sending",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=models.Q(state="finished", tallied=False),
+                name="occurrence_untallied",
             ),
         ]
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from delivery.providers import runtime
 from delivery.providers.contract import Credentials, Provider
 from delivery.providers.memory import Memory
+from delivery.providers.vitals import vitals
 from delivery.providers.wire import Policy
 
 Build = Callable[[Credentials], Provider]
@@ -93,6 +94,7 @@ class Registry:
                 self._kept.move_to_end(credentials.id)
                 return kept.provider
             provider = self._build(credentials)
+            vitals.watch(credentials.provider, provider)
             retired = [self._kept.pop(credentials.id).provider] if kept else []
             self._kept[credentials.id] = Kept(mark, provider)
             while len(self._kept) > self._limit:

@@ -14,7 +14,7 @@ TODAY = date(2026, 11, 22)
 
 
 def partitions():
-    return sorted(ledger._days())
+    return sorted(ledger.partitions())
 
 
 def row(day, verdict="accepted"):

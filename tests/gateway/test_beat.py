@@ -44,7 +44,7 @@ def rung(broker):
 
 
 def test_it_begins_with_everything_at_once(at):
-    assert at(0) == ["tick", "upkeep", "welcome_zones"]
+    assert at(0) == ["add_up", "sweep", "tick", "upkeep", "welcome_zones"]
 
 
 def test_what_is_heard_is_rung_for_at_its_interval(at):

@@ -144,6 +144,16 @@ def test_a_broker_is_given_in_celerys_spelling(put, url, spelled):
     assert env.broker(NAME) == spelled
 
 
+def test_an_address_is_one_of_the_web_or_none(put):
+    assert env.url(NAME) == ""
+    put("http://collector:4318")
+    assert env.url(NAME) == "http://collector:4318"
+    for wrong in ("collector:4318", "grpc://collector:4317", "http://"):
+        put(wrong)
+        with pytest.raises(ImproperlyConfigured, match="http://"):
+            env.url(NAME)
+
+
 def test_another_broker_stops_the_start(put):
     put("amqp://x")
     with pytest.raises(ImproperlyConfigured, match=NAME):
@@ -181,3 +191,11 @@ def test_a_wrong_value_stops_the_start_with_one_clear_line(module, name, value, 
 
     assert started.returncode == 1
     assert started.stderr.strip() == line
+
+
+def test_the_databases_password_may_be_kept_apart(put):
+    put("postgresql://gateway@db/gateway")
+    put("p w", "DATABASE_PASSWORD")
+    assert env.database(NAME)["PASSWORD"] == "p w"
+    put("postgresql://gateway:own@db/gateway")
+    assert env.database(NAME)["PASSWORD"] == "own"

@@ -273,7 +273,6 @@ def test_without_a_database_metrics_still_answer(client, monkeypatch):
         raise DatabaseError
 
     monkeypatch.setattr(progress, "bound_queries", fail)
-    monkeypatch.setattr(health.Rows, "read", lambda _: fail())
     found = samples(client)
     assert found == {("gateway_database_up", ""): 0}
 
@@ -285,3 +284,15 @@ def test_a_slow_query_is_cut_short(db, monkeypatch):
         with pytest.raises(DatabaseError, match="timeout"):
             cursor.execute("SELECT pg_sleep(10)")
         transaction.set_rollback(True)
+
+
+def test_one_check_may_be_asked_for_alone(client, transactional_db, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    answer = client.get("/readyz?only=database")
+    assert (answer.status_code, answer.json()["checks"]) == (200, {"database": "ok"})
+    assert client.get("/readyz").status_code == 503
+
+
+def test_a_check_nobody_knows_is_refused(client):
+    answer = client.get("/readyz?only=database&only=weather")
+    assert (answer.status_code, answer.json()) == (400, {"error": "no such check: weather"})

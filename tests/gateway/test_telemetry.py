@@ -191,7 +191,7 @@ def count(**labels) -> float:
 
 def test_requests_are_counted_by_route_and_not_by_path(client, db):
     route = "/v1/app-installs/<anything:install_uid>/events"
-    labels = {"method": "POST", "route": route, "status": "401"}
+    labels = {"dialect": "kumulos", "method": "POST", "route": route, "status": "401"}
     before = count(**labels)
     for uid in ("a", "b", "c%2Fd"):
         client.post(f"/v1/app-installs/{uid}/events")
@@ -200,7 +200,7 @@ def test_requests_are_counted_by_route_and_not_by_path(client, db):
 
 
 def test_strange_methods_and_paths_make_no_new_series(client, db):
-    labels = {"method": "other", "route": "unrouted", "status": "404"}
+    labels = {"dialect": "none", "method": "other", "route": "unrouted", "status": "404"}
     before = count(**labels)
     client.generic("BREW", "/coffee")
     client.generic("WHEN", "/tea")

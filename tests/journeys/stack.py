@@ -90,6 +90,8 @@ class Stack:
     forget what was committed last when they are killed.
     """
 
+    folder = ROOT
+
     def __init__(self, base: Path, shim: Shimmed | None = None, *, careless: bool = True) -> None:
         self.base = base
         self.shim = shim
@@ -109,6 +111,7 @@ class Stack:
         with self._shimmed_engines():
             urls = self.services.start().environment()
         self.environ = {**os.environ, **TUNING, **urls, "SECRET_KEY": "a journey's own secret"}
+        self.environ["GATEWAY_METRICS_DIR"] = str(self.base / "metrics")
         self.environ.pop("PGPORT", None)
         subprocess.run(programs.migrate(), check=True, cwd=ROOT, env=self.environ)
         self.run("web", programs.web(self.port))
@@ -126,7 +129,7 @@ class Stack:
         with log.open("ab") if log else nullcontext(self._log) as lines:
             self._children[name] = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=self.folder,
                 env={**self.environ, **(self.shim.environment(name) if self.shim else {})},
                 stdin=subprocess.DEVNULL,
                 stdout=lines,

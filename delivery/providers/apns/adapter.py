@@ -14,7 +14,7 @@ from delivery.providers.apns.token import ProviderToken
 from delivery.providers.apns.verdicts import UNCERTAIN, Remedy, Ruling, judge, judge_unsent
 from delivery.providers.contract import Credentials, Environment, Outcome, Push, Target, Verdict
 from delivery.providers.retry_after import longest, read_retry_after
-from delivery.providers.wire import Policy, Unsent
+from delivery.providers.wire import Policy, Stats, Unsent
 
 HOSTS = {
     Environment.PRODUCTION: "api.push.apple.com",
@@ -64,6 +64,10 @@ class Apns:
         """Let what is in flight finish, within a deadline, and hang up."""
         self._closed = True
         await asyncio.gather(*(client.drain(PATIENCE) for client in self._clients.values()))
+
+    def stats(self) -> Sequence[Stats]:
+        """Give a moment of the pool of each environment; aioapns' own has none to show."""
+        return [c.pool.wire.stats for c in self._clients.values() if isinstance(c, Client)]
 
     async def _ask(
         self, client: Client | Library, requests: Sequence[Request]

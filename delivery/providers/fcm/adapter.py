@@ -22,7 +22,7 @@ from delivery.providers.fcm.verdicts import (
     judge,
     read_name,
 )
-from delivery.providers.wire import Answer, Policy, Unsent
+from delivery.providers.wire import Answer, Policy, Stats, Unsent
 
 HOST = "fcm.googleapis.com"
 PATIENCE = 20.0
@@ -67,6 +67,10 @@ class Fcm:
         closed, self._closed = self._closed, True
         if self._living is not None and not closed:
             await self._living.drain(PATIENCE)
+
+    def stats(self) -> Sequence[Stats]:
+        """Give a moment of the pool; firebase-admin's own has none to show."""
+        return [self._living.stats] if isinstance(self._living, Client) else []
 
     def _client(self) -> Client | Library:
         """Give the client; made inside the loop, on first need."""

@@ -26,6 +26,7 @@ from delivery.providers.wire import (
     Policy,
     Pool,
     Request,
+    Stats,
     Uncertain,
     Unsent,
     encode_literal,
@@ -63,6 +64,11 @@ class Client:
         self.app = open_app(account, self.bearer)
         self._path = f"/v1/projects/{account.project_id}/messages:send".encode()
         self._pool = Pool(Endpoint(address.host, address.port, trust()), policy=policy)
+
+    @property
+    def stats(self) -> Stats:
+        """How its connections are now."""
+        return self._pool.stats
 
     def find_fault(self, message: Json) -> str:
         """Say why this message cannot be sent; empty where it can."""

@@ -17,7 +17,7 @@ from redis import RedisError
 
 from delivery.hurry import TookTooLong, within
 from delivery.models import Notification
-from delivery.tally import Tally, tally
+from delivery.breakdown import Tally, tally
 
 log = logging.getLogger(__name__)
 

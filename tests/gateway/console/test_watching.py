@@ -130,7 +130,7 @@ def test_no_cell_of_the_export_is_a_formula(sender, sent):
 
 def test_a_tally_that_takes_too_long_is_told_as_that(sender, sent, monkeypatch):
     deliver()
-    monkeypatch.setattr("delivery.tally.TARGETED", "SELECT pg_sleep(5), %(notification)s")
+    monkeypatch.setattr("delivery.breakdown.TARGETED", "SELECT pg_sleep(5), %(notification)s")
     monkeypatch.setattr(tallies, "PATIENCE", tallies.timedelta(milliseconds=30))
     told = progress_of(sender, sent)
     assert told["texts"]["counted"] == "too many to count in time"

@@ -1,0 +1,40 @@
+"""What is being worked on: the request that asked, and the rows it is about, for logs and spans."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request being answered, or of the one that asked for what is being sent."""
+
+NOTHING: Mapping[str, int | str] = {}
+
+_subject: ContextVar[Mapping[str, int | str]] = ContextVar("subject", default=NOTHING)
+
+
+def subject() -> Mapping[str, int | str]:
+    """Give what the present work is about, by name: `notification`, `occurrence`, `batch`."""
+    return _subject.get()
+
+
+def mention(**names: int | str) -> None:
+    """Have lines from here on name these, too, until the work they belong to is over."""
+    _subject.set({**_subject.get(), **names})
+
+
+def forget() -> None:
+    """Have lines from here on name nothing: the work is over."""
+    _subject.set(NOTHING)
+
+
+@contextmanager
+def about(request: str | None = None, **names: int | str) -> Iterator[None]:
+    """Have all lines inside name these, and the request where one is given; then as before."""
+    mark = _subject.set({**_subject.get(), **names})
+    asked = request_id.set(request) if request else None
+    try:
+        yield
+    finally:
+        _subject.reset(mark)
+        if asked is not None:
+            request_id.reset(asked)

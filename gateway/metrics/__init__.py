@@ -1,0 +1,1 @@
+"""What Prometheus is told: each process family by itself, the database by web; docs/adr/0020."""

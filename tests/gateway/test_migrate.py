@@ -1,0 +1,129 @@
+"""Migrations on a gateway that is running, and from one release to the next."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from psycopg.errors import LockNotAvailable
+
+from devstack import binaries
+from devstack.migration_rules import BASELINE
+from devstack.place import ROOT
+from gateway.database import base
+from gateway.management.commands import migrate
+
+
+@pytest.fixture
+def other(transactional_db):
+    """Give a second connection to the test's database."""
+    url = connection.get_connection_params()
+    del url["context"], url["cursor_factory"]
+    with psycopg.connect(**url) as other:
+        yield other
+
+
+@pytest.fixture
+def one_behind(transactional_db, monkeypatch):
+    """Take the last migration of an app back; whatever happens, it is there again afterwards."""
+    monkeypatch.setattr(base, "MIGRATION_PATIENCE", 0.2)
+    monkeypatch.setattr(migrate, "PAUSE", 0.2)
+    call_command("migrate", "delivery", "0002", verbosity=0)
+    yield
+    call_command("migrate", verbosity=0)
+
+
+def test_a_migration_does_not_hold_others_up_for_long(other, monkeypatch):
+    monkeypatch.setattr(base, "MIGRATION_PATIENCE", 0.2)
+    other.execute("SELECT count(*) FROM crm_app")  # and its transaction stays open
+    began = time.monotonic()
+    with pytest.raises(OperationalError) as refused, connection.schema_editor() as editor:
+        editor.execute("ALTER TABLE crm_app ADD COLUMN x text")
+    assert isinstance(refused.value.__cause__, LockNotAvailable)
+    assert time.monotonic() - began < 5
+
+
+def test_what_is_done_concurrently_has_all_the_time(transactional_db):
+    with connection.schema_editor(atomic=False), connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
+def test_it_tries_again_until_the_table_is_free(one_behind, other, capsys):
+    other.execute("LOCK TABLE crm_app IN ROW EXCLUSIVE MODE")
+    freed = threading.Timer(1.0, other.rollback)
+    freed.start()
+    call_command("migrate", verbosity=0)
+    freed.join()
+
+    assert "somebody holds a table" in capsys.readouterr().out
+    with connection.cursor() as cursor:
+        assert "delivery_pastpushes" in connection.introspection.table_names(cursor)
+
+
+def test_it_gives_up_in_the_end(one_behind, other, monkeypatch):
+    monkeypatch.setattr(migrate, "TRIES", 2)
+    other.execute("LOCK TABLE crm_app IN ROW EXCLUSIVE MODE")
+    with pytest.raises(OperationalError):
+        call_command("migrate", verbosity=0)
+    other.rollback()
+
+
+@pytest.fixture
+def databases():
+    """Give the addresses of two empty databases beside the test's."""
+    names = [f"upgrade_{uuid.uuid4().hex[:8]}" for _ in range(2)]
+    url = os.environ["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as server:
+        for name in names:
+            server.execute(f"CREATE DATABASE {name}")
+        yield [f"{url.rpartition('/')[0]}/{name}" for name in names]
+        for name in names:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def manage(url, *words):
+    subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        check=True,
+        capture_output=True,
+    )
+
+
+def schema_of(url):
+    done = subprocess.run(
+        [binaries.postgres_bin() / "pg_dump", "--schema-only", "--no-owner", url],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    lines = (line.rstrip(",") for line in done.stdout.splitlines())
+    return sorted(line for line in lines if line and not line.startswith(("--", "\\")))
+
+
+def test_the_first_release_with_its_data_comes_to_the_same_schema(databases):
+    upgraded, fresh = databases
+    for app, last in BASELINE.items():
+        if last:
+            manage(upgraded, "migrate", app, last)
+    with psycopg.connect(upgraded) as first_release:
+        first_release.execute("INSERT INTO crm_app (name, api_key) VALUES ('Old', 'a key')")
+        first_release.execute(
+            """INSERT INTO delivery_notification (app_id, source, message, audience, schedule,
+                      filters, lane, time_to_live)
+               SELECT id, 'kumulos', '{}', '{}', '{}', '{}', 'bulk', '1 hour' FROM crm_app"""
+        )
+    manage(upgraded, "migrate")
+    manage(fresh, "migrate")
+
+    assert schema_of(upgraded) == schema_of(fresh)
+    with psycopg.connect(upgraded) as now:
+        assert now.execute("SELECT name FROM crm_app").fetchall() == [("Old",)]
