@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from crm.models import Event
 from delivery import dispatch, fanout
-from delivery.models import Batch
 from delivery.breakdown import BARS, RECEIPTS, tally
+from delivery.models import Batch
 
 pytestmark = pytest.mark.django_db
 

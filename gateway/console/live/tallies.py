@@ -15,9 +15,9 @@ from typing import Any
 from django.core.cache import cache
 from redis import RedisError
 
+from delivery.breakdown import Tally, tally
 from delivery.hurry import TookTooLong, within
 from delivery.models import Notification
-from delivery.breakdown import Tally, tally
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from django.db import connection
 
+from delivery.breakdown import Tally
 from delivery.dispatch import CALLED_OFF, HELD
 from delivery.models import Breaker, Notification
 from delivery.pacing import PACED
 from delivery.reports import Firing, Funnel, Progress, Standing, firings, progress
-from delivery.breakdown import Tally
 from gateway.console.live.tallies import Counted, Sample, counted, sampled
 
 MOST_FIRINGS = 200
