@@ -20,7 +20,7 @@ MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
 SHELVES: Mapping[str, Sequence[str]] = {
     "Start": ("quick-start", "concepts", "migrating-from-kumulos", "migrating-from-connectycube"),
     "Use": ("segments", "composing", "why", "idempotency", "webhooks"),
-    "Run": ("operations", "capacity", "reliability", "simulator"),
+    "Run": ("deploying", "operations", "capacity", "reliability", "threat-model", "simulator"),
     "Look up": ("compat/kumulos", "compat/connectycube", "glossary"),
     "Build": ("architecture", "adding-a-provider"),
 }
