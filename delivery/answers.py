@@ -12,6 +12,7 @@ from crm.commands.token_health import learn_environment
 from delivery import metrics, outcomes, pacing
 from delivery.breaker import Leave, close_breakers, restore_doubted
 from delivery.doubt import Evidence, Finding, conclude, note_health
+from delivery.health import health
 from delivery.models import Batch, Breaker, ProviderCredential
 from delivery.providers.contract import FINAL, SIBLINGS, Environment, Outcome, Verdict
 from delivery.providers.vocabulary import short
@@ -223,6 +224,7 @@ class Answers:
             why[verdict, short(reason)] += count
         metrics.count_answers(provider, self._said, why)
         metrics.ANSWER_SECONDS.labels(provider).observe(self._clock.first())
+        health.note(self._batch.credential.pk, self._said, first=self._clock.first())
         took = monotonic() - self._began_at
         metrics.BATCH_SECONDS.labels(provider, self._batch.lane).observe(took)
 

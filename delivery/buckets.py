@@ -11,10 +11,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from redis import Redis
 from redis.commands.core import Script
 
-from delivery.forbearance import Forbearing
+from delivery.forbearance import Forbearing, store
 
 STATE = """
 local BURST = 1.5      -- seconds: a tick, and what it may be late
@@ -143,7 +142,7 @@ class Buckets(Forbearing):
         said: list[Any] = [None] * len(full)
         with self._unless_it_rests() as rests:
             if full and not rests:
-                pipeline = _redis(settings.REDIS_URL).pipeline(transaction=False)
+                pipeline = store(settings.REDIS_URL).pipeline(transaction=False)
                 for credential_id, rate in full.items():
                     pipeline.eval(RATE, 1, _key(credential_id), rate)
                 said = pipeline.execute()
@@ -161,13 +160,8 @@ def _key(credential_id: int) -> str:
 
 
 @lru_cache
-def _redis(url: str) -> Redis:
-    return Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-
-
-@lru_cache
 def _script(url: str, text: str) -> Script:
-    return _redis(url).register_script(text)
+    return store(url).register_script(text)
 
 
 buckets = Buckets()

@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from time import monotonic
 
-from redis import RedisError
+from redis import Redis, RedisError
 
 log = logging.getLogger(__name__)
 
@@ -28,3 +29,9 @@ class Forbearing:
         except RedisError:
             self._rests_until = monotonic() + REST
             log.warning("the broker does not answer; %s", self._instead)
+
+
+@lru_cache
+def store(url: str) -> Redis:
+    """Give this process's way to the broker's store; no answer takes longer than a second."""
+    return Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)

@@ -10,12 +10,14 @@ from celery import shared_task
 
 from crm import clock
 from crm.commands.accounts import forget_guests
+from crm.commands.count_tokens import count_tokens
 from crm.commands.history import forget_device_events
 from crm.commands.kept_answers import forget_answers
 from crm.commands.sessions import forget_expired_sessions
 from crm.commands.token_health import forget_retired_tokens
 from delivery import dispatch, fanout, firings, ledger, retention, tally
 from delivery.doorbell import Doorbell
+from delivery.health import health
 from delivery.models.notification import Lane
 from delivery.scheduling import claims
 from delivery.webhooks.keeping import forget_events
@@ -66,6 +68,7 @@ def deliver(queue: str) -> None:
         if monotonic() - began_at >= TURN or _urgent_waits(behind=queue):
             doorbell.ring(deliver, (queue,), lane=queue)
             return
+    health.write()
 
 
 def _urgent_waits(*, behind: str) -> bool:
@@ -102,8 +105,9 @@ def welcome_zones() -> None:
 
 @shared_task(name="add_up")
 def add_up() -> None:
-    """Add what has finished to the totals that metrics show."""
+    """Add what has finished, and who opened what, to the totals that metrics and pages show."""
     tally.add_finished()
+    tally.add_opens()
 
 
 @shared_task(name="upkeep")
@@ -114,6 +118,7 @@ def upkeep() -> None:
     ledger.forget_batches(today=now.date())
     forget_guests(now=now)
     forget_retired_tokens(now=now)
+    count_tokens(now=now)
     forget_answers(now=now)
     forget_events(now=now)
 

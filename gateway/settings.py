@@ -1,6 +1,7 @@
 """Every setting of the gateway; all values come from the environment (README, "Configuration")."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from gateway import env
@@ -31,6 +32,7 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.postgres",
     "django.contrib.sessions",
@@ -60,6 +62,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "console" / "overrides"],  # before the theme's own
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -10,6 +10,7 @@ from crm.models.kept_answer import KeptAnswer
 from crm.models.membership import Membership
 from crm.models.segment import Segment
 from crm.models.session import Session, UsedNonce
+from crm.models.token_count import TokenCount
 from crm.models.user import User
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Membership",
     "Segment",
     "Session",
+    "TokenCount",
     "UsedNonce",
     "User",
 ]

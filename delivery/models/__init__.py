@@ -8,7 +8,7 @@ from delivery.models.inbox import InboxItem
 from delivery.models.notification import Notification
 from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
-from delivery.models.tally import Tally
+from delivery.models.tally import HourTally, Tally
 from delivery.models.ticket import Ticket
 from delivery.models.webhook import (
     Webhook,
@@ -24,6 +24,7 @@ __all__ = [
     "Breaker",
     "Delivery",
     "Firing",
+    "HourTally",
     "InboxItem",
     "Notification",
     "Occurrence",

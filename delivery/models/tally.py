@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from crm.models import App
+
 
 class Tally(models.Model):
     """One row: what became of the pushes of every occurrence that is `tallied`."""
@@ -16,6 +18,10 @@ class Tally(models.Model):
     cancelled = models.BigIntegerField(default=0, db_default=0)
     uncertain = models.BigIntegerField(default=0, db_default=0)
     replayed = models.BigIntegerField(default=0, db_default=0)
+    # opens up to this id are added; those up to `opens_seen` will be, a minute after they were seen
+    opens_added = models.BigIntegerField(default=0, db_default=0)
+    opens_seen = models.BigIntegerField(default=0, db_default=0)
+    opens_seen_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "tallies"
@@ -25,3 +31,32 @@ class Tally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.occurrences} occurrences"
+
+
+class HourTally(models.Model):
+    """What became of the pushes an app sent in one hour: of `tallied` occurrences, by their begin.
+
+    `opened` counts opens by the moment of the tap.
+    """
+
+    app = models.ForeignKey(App, models.CASCADE, related_name="+", db_index=False)
+    hour = models.DateTimeField()
+    occurrences = models.BigIntegerField(default=0, db_default=0)
+    targeted = models.BigIntegerField(default=0, db_default=0)
+    accepted = models.BigIntegerField(default=0, db_default=0)
+    rejected = models.BigIntegerField(default=0, db_default=0)
+    unregistered = models.BigIntegerField(default=0, db_default=0)
+    expired = models.BigIntegerField(default=0, db_default=0)
+    cancelled = models.BigIntegerField(default=0, db_default=0)
+    uncertain = models.BigIntegerField(default=0, db_default=0)
+    replayed = models.BigIntegerField(default=0, db_default=0)
+    opened = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        verbose_name_plural = "hour tallies"
+        constraints = [
+            models.UniqueConstraint(fields=["app", "hour"], name="hour_tally_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.occurrences} occurrences of app {self.app_id} at {self.hour}"

@@ -94,5 +94,6 @@ THEME: dict[str, Any] = {
     "SITE_URL": None,
     "SHOW_BACK_BUTTON": True,
     "SIDEBAR": {"show_search": True, "navigation": NAVIGATION},
+    "DASHBOARD_CALLBACK": "gateway.console.overview.fill",
     "STYLES": [lambda _request: static("gateway/console.css")],
 }

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('delivery', '0005_occurrence_untallied'),
+        ('delivery', '0006_hour_tally'),
     ]
 
     operations = [
