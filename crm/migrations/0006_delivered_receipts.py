@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     atomic = False  # events go on being written meanwhile
 
     dependencies = [
-        ('crm', '0004_rate_limit'),
+        ('crm', '0005_token_counts'),
     ]
 
     operations = [
