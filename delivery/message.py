@@ -23,6 +23,14 @@ class Badge:
     count: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Button:
+    """A button under a push; the app is told the `id` of the one that was tapped."""
+
+    id: str
+    text: str
+
+
 SILENT = "none"
 """The sound that is no sound and no vibration."""
 
@@ -33,6 +41,7 @@ class Message:
 
     `data` travels to the app untouched. `sound` is a file in the app's bundle, `SILENT`, or
     None for the device's default. `background` also wakes the app; the text is shown all the same.
+    `image` is the address of a picture the device fetches; `buttons` are shown beneath the text.
     """
 
     title: str
@@ -44,11 +53,13 @@ class Message:
     sound: str | None = None
     high_priority: bool = False
     collapse_id: str | None = None
+    image: str | None = None
+    buttons: tuple[Button, ...] = ()
 
     def as_json(self) -> Json:
         """Give the stored form, without what was not said."""
         said: Json = {"title": self.title, "body": self.body}
-        for name in ("url", "data", "sound", "collapse_id"):
+        for name in ("url", "data", "sound", "collapse_id", "image"):
             if (value := getattr(self, name)) is not None:
                 said[name] = value
         for name in ("background", "high_priority"):
@@ -56,6 +67,8 @@ class Message:
                 said[name] = True
         if self.badge is not None:
             said["badge"] = {"change": self.badge.change.value, "count": self.badge.count}
+        if self.buttons:
+            said["buttons"] = [{"id": one.id, "text": one.text} for one in self.buttons]
         return said
 
     @classmethod
@@ -68,6 +81,7 @@ class Message:
                 "badge": Badge(change=BadgeChange(badge["change"]), count=badge["count"])
                 if badge
                 else None,
+                "buttons": tuple(Button(**one) for one in stored.get("buttons", ())),
             }
         )
 

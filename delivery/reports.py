@@ -173,7 +173,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """Where a notification is, what became of its pushes, and how many installs opened it."""
+    """Where a notification is, what became of its pushes, and how many installs opened it.
+
+    `opened` is 0 where nobody asked for it.
+    """
 
     notification: Notification
     standing: Standing
@@ -193,12 +196,16 @@ class Firing:
     expected_at: datetime | None
 
 
-def progress(notifications: Iterable[Notification], *, now: datetime) -> Sequence[Progress]:
-    """Give the progress of each in their order, in a few queries however many they are."""
+def progress(
+    notifications: Iterable[Notification], *, now: datetime, opens: bool = True
+) -> Sequence[Progress]:
+    """Give the progress of each in their order, in a few queries however many they are.
+
+    To count opens is to look at each: a page that asks every other second goes without.
+    """
     asked = {notification.pk: notification for notification in notifications}
     expected = _expected(asked, now=now)
-    opens = Open.objects.filter(notification__in=asked).values_list("notification")
-    opened = dict(opens.annotate(Count("install", distinct=True)))
+    opened = _opened(asked) if opens else {}
     return [
         Progress(
             notification=asked[id_],
@@ -222,10 +229,17 @@ def standings(
     }
 
 
-def firings(notification: Notification, *, now: datetime) -> Sequence[Firing]:
-    """Give every firing of a notification, in the order they are due."""
-    found = Occurrence.objects.filter(notification=notification).order_by("due_at", "zone")
-    occurrences = list(found)
+def _opened(ids: Iterable[int]) -> Mapping[int, int]:
+    opens = Open.objects.filter(notification__in=ids).values_list("notification")
+    return dict(opens.annotate(Count("install", distinct=True)))
+
+
+def firings(
+    notification: Notification, *, now: datetime, most: int | None = None
+) -> Sequence[Firing]:
+    """Give every firing of a notification, or the latest `most`, in the order they are due."""
+    found = Occurrence.objects.filter(notification=notification).order_by("-due_at", "-zone")
+    occurrences = list(found[:most])[::-1]
     expected = expected_finishes(occurrences, now=now)
     return [_firing(o, now=now, expected_at=expected.get(o.pk)) for o in occurrences]
 

@@ -4,11 +4,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import models
 from django.utils import timezone
 
 from crm.desk import Desk
 from crm.models import Segment
 from crm.models.membership import Role
+from crm.rule_widget import RuleWidget
 from crm.segments.explain import explain
 from crm.segments.rules import BadRule, parse
 
@@ -33,6 +35,7 @@ class SegmentAdmin(Desk):
     needs = {**Desk.needs, "add": Role.SENDER, "change": Role.SENDER, "delete": Role.SENDER}
     by_app = False
     form = SegmentForm
+    formfield_overrides = {models.JSONField: {"widget": RuleWidget}}
     list_display = ["name", "id", "app", "in_words", "updated_at"]
     search_fields = ["name", "uuid"]
     search_help_text = "the whole name or uuid"

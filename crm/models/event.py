@@ -1,7 +1,8 @@
 """What devices told us, kept as they told it."""
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.fields.json import KT
+from django.db.models.functions import Left, Now
 
 from crm.models.app import App
 
@@ -28,6 +29,14 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["app", "id"], name="event_of_app"),
             models.Index(fields=["app", "install_uid", "id"], name="event_of_install"),
+            # who says that a push arrived, by the push; the longest id has ten digits
+            models.Index(
+                models.F("app"),
+                Left(KT("data__id"), 12),
+                models.F("install_uid"),
+                condition=models.Q(type="k.message.delivered", data__type=1),
+                name="event_delivered",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import DropdownFilter
 
 from crm import clock
@@ -74,8 +76,10 @@ class NotificationAdmin(ReadOnlyDesk):
     actions = ["pause", "resume", "cancel"]
     list_display = [
         "title",
+        "id",
         "app",
         "source",
+        "operator",
         "lane",
         "standing",
         "targeted",
@@ -84,6 +88,7 @@ class NotificationAdmin(ReadOnlyDesk):
         "pending",
         "created_at",
     ]
+    list_display_links = ["id"]
     list_filter = [
         AppFilter,
         among("source", Notification.Source.choices),
@@ -114,7 +119,11 @@ class NotificationAdmin(ReadOnlyDesk):
 
     @admin.display(description="title")
     def title(self, row: Notification) -> str:
-        return f"#{row.pk} {_title(row)}"
+        """Lead to the page that watches a send; an in-app message has none."""
+        if row.kind != Notification.Kind.PUSH:
+            return _title(row)
+        address = reverse("admin:send", args=[row.pk])
+        return format_html('<a class="font-semibold" href="{}">{}</a>', address, _title(row))
 
     @admin.display(description="standing")
     def standing(self, row: Notification) -> str:

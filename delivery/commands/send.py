@@ -42,6 +42,7 @@ class SendNotification:
     lane: Lane | None = None
     name: str = ""
     author: User | None = None
+    operator: str = ""
 
 
 def send_notification(ask: SendNotification) -> Notification:
@@ -76,6 +77,7 @@ def _accept(ask: SendNotification, *, now: datetime) -> Notification:
         app_id=ask.app.pk,
         source=ask.source,
         author_id=None if ask.author is None else ask.author.pk,
+        operator=ask.operator,
         created_at=now,
         request_id=context.request_id.get() or None,
         trace_parent=tracing.traceparent(),

@@ -9,6 +9,7 @@ from delivery.models.notification import Notification
 from delivery.models.occurrence import Firing, Occurrence
 from delivery.models.open import Open
 from delivery.models.tally import HourTally, Tally
+from delivery.models.ticket import Ticket
 from delivery.models.webhook import (
     Webhook,
     WebhookDelivery,
@@ -30,6 +31,7 @@ __all__ = [
     "Open",
     "ProviderCredential",
     "Tally",
+    "Ticket",
     "Webhook",
     "WebhookDelivery",
     "WebhookEvent",

@@ -54,6 +54,8 @@ class Notification(models.Model):
         max_length=8, choices=Kind.choices, default=Kind.PUSH, db_default="push"
     )
     author = models.ForeignKey(User, models.SET_NULL, null=True)
+    # who composed it in the admin; a name, which outlives the operator
+    operator = models.CharField(max_length=150, default="", db_default="")
     name = models.CharField(max_length=255, default="", db_default="")
     message = models.JSONField()
     audience = models.JSONField()

@@ -1,5 +1,7 @@
 """Would every provider take this message? Asked before it is stored."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from delivery.message import Message, RawMessage, named
@@ -24,15 +26,37 @@ def refusal_of(message: Message | RawMessage) -> Refusal | None:
     return next(filter(None, (_refusal(message, t) for t in transports)), None)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Size:
+    """How much of what one provider takes a message fills, in bytes."""
+
+    used: int
+    limit: int
+
+
+def sizes_of(message: Message) -> Mapping[Transport, Size]:
+    """Give the most bytes a message can take with each provider, as that provider counts them."""
+    apple = apns.render(_push(message, Transport.APNS))
+    google = fcm.render(_push(message, Transport.FCM), now=datetime.now(UTC))
+    return {
+        Transport.APNS: Size(used=len(apple.body), limit=apns.size_limit(apple.push_type)),
+        Transport.FCM: Size(used=fcm.content_size(google.message), limit=fcm.SIZE_LIMIT),
+    }
+
+
 def _refusal(message: Message | RawMessage, transport: Transport) -> Refusal | None:
+    push = _push(message, transport)
+    if transport is Transport.FCM:
+        return fcm.render(push, now=datetime.now(UTC)).refusal
+    return apns.render(push).refusal
+
+
+def _push(message: Message | RawMessage, transport: Transport) -> Push:
     # the ids are not known yet: the longest ones take the most room
-    push = Push(
+    return Push(
         message=named(message, LARGEST_ID),
         notification_id=LARGEST_ID,
         occurrence_id=LARGEST_ID,
         transport=transport,
         topic=SOME_TOPIC,
     )
-    if transport is Transport.FCM:
-        return fcm.render(push, now=datetime.now(UTC)).refusal
-    return apns.render(push).refusal

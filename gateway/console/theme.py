@@ -32,11 +32,19 @@ def _opens(model: str) -> Callable[[Any], bool]:
     return opens
 
 
+def _may_send(request: Any) -> bool:
+    from crm import roles  # noqa: PLC0415 - settings are read before any app
+    from crm.models.membership import Role  # noqa: PLC0415
+
+    return bool(roles.apps_of(request.user, at_least=Role.SENDER))
+
+
 NAVIGATION = [
     {
         "title": "Sending",
         "items": [
             leads("Overview", "monitoring", "index"),
+            {**leads("Compose", "edit_notifications", "compose"), "permission": _may_send},
             rows("Notifications", "campaign", "delivery_notification"),
             leads("Why not?", "help", "why", needs="delivery_notification"),
             rows("Segments", "filter_alt", "crm_segment"),

@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.urls import URLPattern, path
 
+from gateway.console.compose import routes as compose
+from gateway.console.live import routes as live
 from gateway.console.why import page as why
 
 
@@ -11,4 +13,6 @@ def console_urls() -> list[URLPattern]:
     signed_in = admin.site.admin_view
     return [
         path("why/", signed_in(why), name="why"),
+        *compose.routes,
+        *live.routes,
     ]

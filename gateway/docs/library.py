@@ -19,10 +19,11 @@ MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
 
 SHELVES: Mapping[str, Sequence[str]] = {
     "Start": ("quick-start", "concepts", "migrating-from-kumulos", "migrating-from-connectycube"),
-    "Use": ("segments", "why", "idempotency", "webhooks"),
+    "Use": ("segments", "composing", "why", "idempotency", "webhooks"),
     "Run": (
         "deploying",
         "operations",
+        "admin",
         "access",
         "capacity",
         "reliability",

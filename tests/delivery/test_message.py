@@ -5,7 +5,7 @@ import pytest
 from delivery import dispatch, fanout
 from delivery.audience import Audience
 from delivery.commands.send import SendNotification, send_notification
-from delivery.message import Message, RawMessage, named, read_message
+from delivery.message import Button, Message, RawMessage, named, read_message
 from delivery.models import Batch, Notification
 from delivery.providers.apns.payload import COLLAPSE_ID_LIMIT
 from delivery.providers.fcm.payload import render
@@ -65,3 +65,13 @@ def test_the_provider_is_told_the_number_and_not_the_gap(app, phones):
 
     message = render(push, now=datetime(2026, 1, 1, tzinfo=UTC)).message
     assert message["android"]["collapse_key"] == f"event{notification.pk}"
+
+
+def test_buttons_and_a_picture_are_read_back_as_they_were_said():
+    said = Message(
+        title="Hello",
+        body="World",
+        image="https://example.com/cat.png",
+        buttons=(Button(id="yes", text="Yes"),),
+    )
+    assert Message.from_json(said.as_json()) == said

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from delivery.message import SILENT, BadgeChange, Json, Message, RawMessage
 from delivery.providers import json_text
 from delivery.providers.contract import Push, Transport
+from delivery.providers.kumulos_sdk import for_app
 from delivery.providers.refusal import Refusal, TooLarge
 
 VOIP = "voip"
@@ -77,10 +78,13 @@ def payload_of(push: Push) -> Json:
     """Give the payload as a JSON object: a raw one as it is, a neutral one in Kumulos' shape."""
     if isinstance(push.message, RawMessage):
         return push.message.payload
-    return {
+    content = {
         "aps": _aps(push.message),
         "custom": _custom(push.message, push.notification_id),
     }
+    if push.message.image is not None:
+        content["attachments"] = {"pictureUrl": push.message.image}
+    return content
 
 
 def _aps(message: Message) -> Json:
@@ -96,8 +100,7 @@ def _aps(message: Message) -> Json:
 
 def _custom(message: Message, notification_id: int) -> Json:
     """Give what the app's SDK reads; what was not said is absent, for its parser dies on null."""
-    link = {"type": 1, "data": {"id": notification_id}}
-    custom: Json = {"a": {**(message.data or {}), "k.message": link}}
+    custom: Json = {"a": for_app(message, notification_id)}
     if message.url is not None:
         custom["u"] = message.url
     if message.badge is not None and message.badge.change is BadgeChange.INCREMENT:

@@ -8,6 +8,7 @@ from typing import Any
 from delivery.message import Json, Message, RawMessage
 from delivery.providers import json_text
 from delivery.providers.contract import Push, Transport
+from delivery.providers.kumulos_sdk import for_app
 from delivery.providers.refusal import Refusal, TooLarge
 
 SIZE_LIMIT = 4096
@@ -79,8 +80,7 @@ def is_reserved(key: str) -> bool:
 
 def _kumulos_data(message: Message, notification_id: int) -> dict[str, str]:
     """Give the data message the app's SDK shows; a `notification` block it would never see."""
-    link = {"type": 1, "data": {"id": notification_id}}
-    custom: Json = {"a": {**(message.data or {}), "k.message": link}}
+    custom: Json = {"a": for_app(message, notification_id)}
     if message.url is not None:
         custom["u"] = message.url
     data = {
@@ -90,6 +90,8 @@ def _kumulos_data(message: Message, notification_id: int) -> dict[str, str]:
     }
     if message.background:
         data["bgn"] = "1"  # the SDK knows no other spelling of true
+    if message.image is not None:
+        data["bicon"] = message.image
     return data
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.message import SILENT, Badge, BadgeChange, Message, RawMessage
+from delivery.message import SILENT, Badge, BadgeChange, Button, Message, RawMessage
 from delivery.providers.apns.payload import Rendered, payload_of, render, size_limit
 from delivery.providers.contract import Push, Transport
 from delivery.providers.refusal import TooLarge
@@ -57,6 +57,16 @@ def test_everything_said_arrives_in_kumulos_shape() -> None:
             "badge_inc": 2,
         },
     }
+
+
+def test_a_picture_and_buttons_are_where_the_extension_looks() -> None:
+    buttons = (Button(id="yes", text="Yes"), Button(id="no", text="No"))
+    content = json.loads(rendered(hello(image="https://example.com/cat.png", buttons=buttons)).body)
+    assert content["attachments"] == {"pictureUrl": "https://example.com/cat.png"}
+    assert content["custom"]["a"]["k.buttons"] == [
+        {"id": "yes", "text": "Yes"},
+        {"id": "no", "text": "No"},
+    ]
 
 
 def test_what_was_not_said_is_absent_rather_than_null() -> None:

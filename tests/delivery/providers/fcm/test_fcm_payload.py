@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.message import Badge, BadgeChange, Message, RawMessage
+from delivery.message import Badge, BadgeChange, Button, Message, RawMessage
 from delivery.providers.contract import Push, Transport
 from delivery.providers.fcm.client import find_fault
 from delivery.providers.fcm.payload import Rendered, content_size, is_reserved, render
@@ -32,6 +32,14 @@ def hello(**said: object) -> Message:
 
 def raw(payload: dict[str, object], **said: object) -> RawMessage:
     return RawMessage(transport=said.pop("transport", "fcm"), payload=payload, **said)
+
+
+def test_a_picture_and_buttons_are_where_the_sdk_looks() -> None:
+    message = hello(image="https://example.com/cat.png", buttons=(Button(id="yes", text="Yes"),))
+    data = rendered(message).message["data"]
+    assert data["bicon"] == "https://example.com/cat.png"
+    assert json.loads(data["custom"])["a"]["k.buttons"] == [{"id": "yes", "text": "Yes"}]
+    assert not find_fault(rendered(message).message)
 
 
 def test_everything_said_arrives_in_kumulos_shape() -> None:

@@ -1,0 +1,1 @@
+"""A push is written, looked at, counted and sent."""

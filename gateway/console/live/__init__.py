@@ -1,0 +1,1 @@
+"""A send is watched, stopped and taken away as a table."""

@@ -1,0 +1,85 @@
+"""The whole gateway as it runs: what is composed in a browser is watched there to its end."""
+
+import csv
+import os
+import subprocess
+import sys
+
+import pytest
+from playwright.sync_api import expect
+
+from devstack.place import ROOT
+from tests.browser.person import Person
+from tests.journeys.stack import Stack
+
+DEVICES = 400
+PACE = 40  # a second, for each of two credentials: a send takes some seconds
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    stack = Stack(tmp_path_factory.mktemp("stack"))
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture
+def operator(stack, page):
+    subprocess.run(
+        [sys.executable, "manage.py", "createsuperuser", "--noinput"],
+        check=True,
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **stack.environ,
+            "DJANGO_SUPERUSER_USERNAME": "olga",
+            "DJANGO_SUPERUSER_EMAIL": "olga@example.com",
+            "DJANGO_SUPERUSER_PASSWORD": "correct horse",
+        },
+    )
+    person = Person("olga", "correct horse")
+    person.sign_in(page, stack.url)
+    return person
+
+
+def test_a_send_composed_here_is_watched_paused_resumed_and_taken_away(stack, operator, page):
+    stack.tokens(DEVICES // 2, "apns")
+    stack.tokens(DEVICES // 2, "fcm")
+    with stack.database() as database:
+        database.execute("UPDATE delivery_providercredential SET pace = %s", [PACE])
+    page.goto(f"{stack.url}/admin/compose/?app={stack.app['id']}")
+    page.get_by_label("Title").fill("From a browser")
+    page.get_by_label("Body").fill("To four hundred devices, at eighty a second.")
+    page.get_by_label("Everyone").check()
+    expect(page.locator('#reach [data-count="devices"]')).to_have_text(str(DEVICES))
+    expect(page.locator('[data-said="takes"]')).to_contain_text("by the pace")
+    page.get_by_role("button", name="Review").click()
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("[data-is=sending]")).to_be_visible()
+    notification = int(page.url.rstrip("/").rsplit("/", 1)[1])
+
+    accepted = page.locator('[data-step="accepted"] dd')
+    expect(accepted).not_to_have_text("0")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("[data-is=paused]")).to_be_visible()
+    expect(page.get_by_text(f"of {DEVICES} have it")).to_be_visible()
+    occurrence = stack.occurrence(notification)
+    assert occurrence["accepted"] < DEVICES
+
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("[data-is=sending]")).to_be_visible()
+    stack.finished(notification, seconds=60)
+    expect(page.locator("[data-is=sent]")).to_be_visible(timeout=20_000)
+    expect(accepted).to_have_text(str(DEVICES))
+    expect(page.locator('[data-rows="platforms"] tr')).to_have_count(2)
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export as CSV").click()
+    with download.value.path().open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == DEVICES
+    assert {row["verdict"] for row in rows} == {"accepted"}
+    assert {row["platform"] for row in rows} == {"apns", "fcm"}
