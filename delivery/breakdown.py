@@ -61,7 +61,7 @@ class Kind(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tally:
+class Breakdown:
     """The details of one notification as they were at one moment.
 
     `receipts` are installs whose app said that the push arrived: few SDKs say so, and only where
@@ -76,7 +76,7 @@ class Tally:
     receipts: int
 
 
-def tally(notification: Notification, *, now: datetime) -> Tally:
+def break_down(notification: Notification, *, now: datetime) -> Breakdown:
     """Count everything a notification's batches, ledger, opens and receipts say."""
     since, width = _course(notification, now=now)
     asked: dict[str, Any] = {"notification": notification.pk, "width": width, "since": since}
@@ -91,7 +91,7 @@ def tally(notification: Notification, *, now: datetime) -> Tally:
                 bars.append((at, count))
             else:
                 outcomes[Kind(transport, verdict, reason)] = count
-    return Tally(
+    return Breakdown(
         targeted=targeted,
         outcomes=_most(outcomes),
         bars=sorted(bars)[-BARS:],

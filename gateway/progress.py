@@ -20,7 +20,6 @@ from delivery.models import (
     WebhookReader,
 )
 from delivery.models.notification import Lane
-from delivery.providers.apns.certificate import ends_at
 
 PATIENCE = timedelta(seconds=2)
 VERDICTS = Delivery.Verdict.values
@@ -162,35 +161,3 @@ def open_breakers() -> Sequence[OpenBreaker]:
     rows = Breaker.objects.exclude(state=Breaker.State.CLOSED).order_by("opened_at")
     columns = ("credential__app", "credential__provider", "environment", "topic")
     return [OpenBreaker(*row) for row in rows.values_list(*columns)]
-
-
-class Certificate(NamedTuple):
-    """A credential that ends by itself."""
-
-    app: int
-    provider: str
-    credential: int
-    topic: str
-    ends_at: datetime
-
-
-def certificates() -> Sequence[Certificate]:
-    """Give every credential that is a certificate this process can open, and when it ends."""
-    kept = ProviderCredential.objects.filter(kind=ProviderCredential.Kind.CERTIFICATE)
-    found = []
-    for credential in kept.defer("sealed", "ca_pem").order_by("pk"):
-        if (end := _end_of(credential.pk, credential.version)) is not None:
-            topic = credential.topic or credential.facts.get("topic", "")
-            named = (credential.app_id, credential.provider, credential.pk, topic)
-            found.append(Certificate(*named, end))
-    return found
-
-
-@lru_cache(maxsize=10_000)
-def _end_of(credential_id: int, version: int) -> datetime | None:
-    # opened and read once: a version of a credential never changes
-    credential = ProviderCredential.objects.filter(pk=credential_id, version=version).first()
-    try:
-        return None if credential is None else ends_at(credential.secret)
-    except ValueError:  # sealed with a lost key, or no certificate
-        return None

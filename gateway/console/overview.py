@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from crm import clock, roles
 from crm.models import App
 from delivery import overview
+from delivery.expiry import warned_of
 from delivery.overview import DAY, ProviderHealth, Running, Share, Tokens
 
 SPANS = {"24h": ("24 hours", DAY), "7d": ("7 days", 7 * DAY), "30d": ("30 days", 30 * DAY)}
@@ -60,6 +61,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "providers": [_provider(one) for one in overview.provider_health(ids, now=now)],
         "late": _late(ids, apps, now=now),
         "running": [_running(one) for one in overview.running(ids, now=now)],
+        "warned": warned_of(ids, now=now),
         "as_of": now,
     }
 

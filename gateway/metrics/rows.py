@@ -13,6 +13,7 @@ from redis import Redis, RedisError
 
 from crm import clock
 from delivery import tally
+from delivery.expiry import Expiry, ending, expiries
 from gateway import progress
 from gateway.beat import heard_ago
 
@@ -67,7 +68,7 @@ def read() -> list[Metric]:
         *totals(tally.sums()),
         paces(),
         breakers(progress.open_breakers()),
-        credentials(progress.certificates()),
+        credentials(expiries(ending(), now=clock.now())),
         *webhooks(progress.webhooks(clock.now())),
     ]
 
@@ -169,7 +170,7 @@ def breakers(found: Iterable[progress.OpenBreaker]) -> Metric:
     return metric
 
 
-def credentials(found: Iterable[progress.Certificate]) -> Metric:
+def credentials(found: Iterable[Expiry]) -> Metric:
     """Give how long the certificates of credentials are still good; negative for those past it."""
     metric = GaugeMetricFamily(
         "gateway_credential_expiry_seconds",
@@ -177,10 +178,10 @@ def credentials(found: Iterable[progress.Certificate]) -> Metric:
         labels=["app", "provider", "credential", "topic"],
     )
     now = clock.now()
-    for certificate in found:
-        labels = [str(certificate.app), certificate.provider, str(certificate.credential)]
-        left = (certificate.ends_at - now).total_seconds()
-        metric.add_metric([*labels, certificate.topic], left)
+    for credential, ends_at, _ in found:
+        topic = credential.topic or credential.facts.get("topic", "")
+        labels = [str(credential.app_id), credential.provider, str(credential.pk), topic]
+        metric.add_metric(labels, (ends_at - now).total_seconds())
     return metric
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from crm.models import Event
 from delivery import dispatch, fanout
-from delivery.breakdown import BARS, RECEIPTS, tally
+from delivery.breakdown import BARS, RECEIPTS, break_down
 from delivery.models import Batch
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def delivered(app, install, notification_id, **said):
 
 
 def test_outcomes_are_told_apart_by_platform_verdict_and_reason(sent):
-    found = tally(sent, now=timezone.now())
+    found = break_down(sent, now=timezone.now())
     assert found.targeted == {"apns": 3, "fcm": 2}
     by_verdict = {(k.transport, k.verdict): n for k, n in found.outcomes.items()}
     assert by_verdict[("apns", "accepted")] == 2
@@ -53,7 +53,7 @@ def test_receipts_count_installs_that_said_it_arrived(app, sent):
     delivered(app, "apns-2", sent.pk)
     delivered(app, "apns-1", sent.pk, type=2)  # an in-app message's id
     delivered(app, "apns-1", 10**30)  # longer than any id: cut, and nobody's
-    assert tally(sent, now=timezone.now()).receipts == 2
+    assert break_down(sent, now=timezone.now()).receipts == 2
 
 
 def test_receipts_are_found_in_their_index(app, sent):

@@ -15,7 +15,7 @@ from typing import Any
 from django.core.cache import cache
 from redis import RedisError
 
-from delivery.breakdown import Tally, tally
+from delivery.breakdown import Breakdown, break_down
 from delivery.hurry import TookTooLong, within
 from delivery.models import Notification
 
@@ -39,7 +39,7 @@ APART = 1.5  # seconds between two samples
 class Counted:
     """A tally and its moment; without one, `too_slow` says that none could be made in time."""
 
-    tally: Tally | None
+    tally: Breakdown | None
     at: datetime
     good_until: datetime
     under_way: bool
@@ -64,9 +64,9 @@ def counted(notification: Notification, *, under_way: bool, now: datetime) -> Co
 
 def _count(notification: Notification, *, under_way: bool, now: datetime) -> Counted:
     began = monotonic()
-    found: Tally | None = None
+    found: Breakdown | None = None
     with suppress(TookTooLong), within(PATIENCE):
-        found = tally(notification, now=now)
+        found = break_down(notification, now=now)
     took = timedelta(seconds=monotonic() - began)
     good_for = max(took * TIMES, AT_LEAST[under_way])
     return Counted(

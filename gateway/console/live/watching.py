@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from delivery.breakdown import Tally
+from delivery.breakdown import Breakdown
 from delivery.dispatch import CALLED_OFF, HELD
 from delivery.models import Breaker, Notification
 from delivery.pacing import PACED
@@ -131,7 +131,7 @@ def _counted(details: Counted | None) -> str:
     return f"as of {details.at.astimezone(UTC):%H:%M:%S} UTC"
 
 
-def _steps(counts: Funnel, tally: Tally | None) -> Sequence[tuple[str, str, int, int]]:
+def _steps(counts: Funnel, tally: Breakdown | None) -> Sequence[tuple[str, str, int, int]]:
     targeted = counts.targeted
     return [
         ("targeted", "Targeted", targeted, targeted),
@@ -141,7 +141,7 @@ def _steps(counts: Funnel, tally: Tally | None) -> Sequence[tuple[str, str, int,
     ]
 
 
-def _of(tally: Tally | None, name: str) -> int:
+def _of(tally: Breakdown | None, name: str) -> int:
     return 0 if tally is None else int(getattr(tally, name))
 
 
@@ -170,7 +170,7 @@ def _because(taken: bool, reason: str, breaker: Breaker | None) -> str:  # noqa:
     return known.get(reason, f"is to be tried again: {reason}")
 
 
-def _reasons(tally: Tally | None) -> Rows:
+def _reasons(tally: Breakdown | None) -> Rows:
     if tally is None:
         return []
     ranked = sorted(tally.outcomes.items(), key=lambda one: -one[1])
@@ -180,7 +180,7 @@ def _reasons(tally: Tally | None) -> Rows:
     ]
 
 
-def _by_platform(tally: Tally) -> Mapping[str, Mapping[str, int]]:
+def _by_platform(tally: Breakdown) -> Mapping[str, Mapping[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for transport, targeted in sorted(tally.targeted.items()):
         own = dict.fromkeys(VERDICTS, 0)
@@ -193,13 +193,13 @@ def _by_platform(tally: Tally) -> Mapping[str, Mapping[str, int]]:
     return found
 
 
-def _platforms(tally: Tally | None) -> Rows:
+def _platforms(tally: Breakdown | None) -> Rows:
     if tally is None:
         return []
     return [[name, *(f"{n:,}" for n in own.values())] for name, own in _by_platform(tally).items()]
 
 
-def _platform_series(tally: Tally | None) -> Series:
+def _platform_series(tally: Breakdown | None) -> Series:
     found = _by_platform(tally) if tally else {}
     names = [*VERDICTS, "pending"]
     return {
@@ -245,7 +245,7 @@ def _rate_now(samples: Sequence[Sample]) -> float | None:
     return (last[1] - first[1]) / (last[0] - first[0])
 
 
-def _rate(tally: Tally | None, samples: Sequence[Sample]) -> Series:
+def _rate(tally: Breakdown | None, samples: Sequence[Sample]) -> Series:
     """Give pushes a second over time: from the ledger, or as it is seen to go."""
     if len(samples) > 3 or tally is None:
         pairs = list(pairwise(samples))
