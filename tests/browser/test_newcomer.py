@@ -1,4 +1,4 @@
-"""The whole way of a newcomer: from signing in to the export of a first send, on a running gateway."""
+"""The whole way of a newcomer, from signing in to the export of a first send; and an operator's."""
 
 import csv
 import os
@@ -189,7 +189,7 @@ def test_an_operator_sees_a_dead_worker_and_a_queue_that_ages(stack, desk):
     stack.kill("worker")
     stack.broadcast(title="Nobody sends this")
 
-    # in the metrics the alerts are made of (DueWorkWaits, QueueAges: seen to fire by promtool's test)
+    # in the metrics the alerts are made of: promtool's test sees these fire
     wait_until(
         "a firing waits",
         lambda: (metric(stack, "gateway_occurrences_oldest_seconds") or 0) > 3,
