@@ -1,8 +1,11 @@
 """Pacing as a batch meets it: a turn or a wait, and what the answers change."""
 
+import json
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 from redis import Redis
@@ -11,6 +14,17 @@ from delivery import dispatch, fanout, pacing
 from delivery.models import Batch, Breaker, Occurrence, ProviderCredential
 
 pytestmark = pytest.mark.django_db
+
+PEM = rsa.generate_private_key(65537, 2048).private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+)
+ACCOUNT = {
+    "type": "service_account",
+    "project_id": "p",
+    "client_email": "e",
+    "private_key": PEM.decode(),
+    "token_uri": "u",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -205,9 +219,7 @@ def test_while_redis_is_away_everything_goes_out(planned, memory, settings):
 def stored(app, tmp_path):
     """Store a credential with the command, and give what became of it."""
     account = tmp_path / "account.json"
-    account.write_text(
-        '{"project_id": "p", "client_email": "e", "private_key": "k", "token_uri": "u"}'
-    )
+    account.write_text(json.dumps(ACCOUNT))
 
     def store(*said):
         call_command("set_credential", str(app.pk), "fcm", str(account), *said)
@@ -241,6 +253,15 @@ def test_two_apps_of_one_project_share_its_quota(app, stored):
     pacing.buckets.heed(pacing.bucket_of(ours), rate=100, wait=60, overloaded=False, median=-1.0)
 
     assert pacing.rates([ours, theirs, other]) == {ours.pk: 0, theirs.pk: 0}
+
+
+def test_a_credential_that_names_no_project_has_a_bucket_of_its_own():
+    projects = ({"project_id": ""}, {}, {"project_id": ""})
+    credentials = [
+        ProviderCredential(provider="fcm", facts=f, pk=n) for n, f in enumerate(projects)
+    ]
+
+    assert len({pacing.bucket_of(credential) for credential in credentials}) == len(projects)
 
 
 def test_two_credentials_of_apples_have_nothing_in_common():

@@ -1,6 +1,6 @@
 """`manage.py set_credential APP_ID apns|fcm FILE …`: let an app in at a provider."""
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Command(Recorded):
         parser.add_argument(
             "--pace",
             type=_pace,
-            default=KEPT,
+            default=SUPPRESS,  # one that is text would be read as if it had been said
             metavar="N",
             help="pushes a second, 0 for any number, `provider` for what the provider takes; as it"
             " was where nothing is said",
@@ -71,8 +71,8 @@ class Command(Recorded):
         only_topic: bool,
         environment: str,
         endpoint: str,
-        pace: int | Kept | None,
         passphrase_file: Path | None,
+        pace: int | Kept | None = KEPT,
         **_: Any,
     ) -> None:
         """Store it."""
