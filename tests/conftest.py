@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings as configured
 from django.test import Client
 from django.test.client import ClientHandler
 from django.utils import timezone
@@ -24,6 +25,7 @@ from crm.commands.user_devices import UserDevice, subscribe_device
 from crm.models import App, DeviceToken, Install
 from delivery.audience import Audience
 from delivery.commands.credentials import Kind
+from delivery.forbearance import store
 from delivery.message import Message
 from delivery.models import Notification, Occurrence, ProviderCredential
 from delivery.models.notification import Lane
@@ -66,6 +68,17 @@ def cheap_passwords(settings):
 def fresh_metrics(monkeypatch):
     """Have each scrape ask the database: nobody waits here for what was read to grow old."""
     monkeypatch.setattr(rows, "FRESH_FOR", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def fresh_buckets():
+    """Forget how fast anybody sent: all FCM credentials here are of one project and share a bucket.
+
+    A quiet one test was asked for would keep back the pushes of those after it.
+    """
+    broker = store(configured.REDIS_URL)
+    if paces := broker.keys("gateway:pace:*"):
+        broker.delete(*paces)
 
 
 @pytest.fixture(scope="session")
