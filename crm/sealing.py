@@ -62,7 +62,7 @@ def reseal(sealed: bytes | memoryview) -> bytes | None:
     try:
         first.decrypt(bytes(sealed))
     except InvalidToken:
-        return seal(unseal(sealed))
+        return seal_bytes(unseal_bytes(sealed))
     return None
 
 

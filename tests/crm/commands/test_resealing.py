@@ -1,13 +1,19 @@
 """Sealing keys are changed without a secret being lost, or a change to one."""
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from crm.commands import resealing
 from crm.commands.apps import create_app
+from crm.commands.kept_answers import Answer, Call, KeyReused, answer_once
 from crm.models import AppKey
 from crm.sealing import unseal
 from delivery.models import ProviderCredential, Webhook
+from delivery.models.webhook import WebhookSecret
 
 pytestmark = pytest.mark.django_db
 
@@ -27,11 +33,36 @@ def secrets(new_app, settings):
     credential = ProviderCredential(app=new_app.app, provider="apns", kind="key")
     credential.secret = "a provider's"
     credential.save()
-    hook = Webhook.objects.create(
-        app=new_app.app, url="https://x.example/", sealed_secret=credential.sealed
-    )
+    webhook = Webhook.objects.create(app=new_app.app, url="https://x.example/")
+    signing = WebhookSecret(webhook=webhook)
+    signing.secret = "a webhook's"
+    signing.save()
     settings.SEALING_KEYS = [NEW, OLD]
-    return credential, hook
+    return credential, signing
+
+
+@pytest.fixture
+def call(new_app):
+    """Give a call under an idempotency key that was answered before the new key was there."""
+    call = Call(app=new_app.app, door="kumulos", key="k", ask=b"an ask")
+    answer_once(call, lambda: Answer(201, b"\x00\xff no text"))
+    return call
+
+
+@pytest.fixture
+def factors(new_app):
+    """Give an operator's second factors of before: an authenticator app, and recovery codes."""
+    olga = User.objects.create(username="olga")
+    TOTP.activate(olga, "JBSWY3DPEHPK3PXP")
+    RecoveryCodes.activate(olga)
+    key = {"name": "a security key", "credential": {}}
+    Authenticator.objects.create(user=olga, type="webauthn", data=key)
+    return olga
+
+
+def codes_of(operator):
+    found = Authenticator.objects.get(user=operator, type="recovery_codes")
+    return found.wrap().get_unused_codes()
 
 
 def reseal(*words):
@@ -46,9 +77,57 @@ def test_afterwards_the_new_key_alone_opens_everything(secrets, settings, new_ap
     credential.refresh_from_db()
     hook.refresh_from_db()
     assert credential.secret == "a provider's"
-    assert unseal(hook.sealed_secret) == "a provider's"
+    assert hook.secret == "a webhook's"
     signing = AppKey.objects.get(app=new_app.app, kind=AppKey.Kind.SIGNING)
     assert unseal(signing.sealed) == new_app.auth_secret
+    reseal("--check")
+
+
+def test_a_kept_answer_is_given_as_before_while_the_old_key_is_there(call, secrets, settings):
+    reseal()
+
+    again = answer_once(call, lambda: pytest.fail("it ran again"))
+    assert again == Answer(201, b"\x00\xff no text", replayed=True)
+    settings.SEALING_KEYS = [NEW]  # sealed anew it is, and yet its request is known no more
+    reseal("--check")
+    with pytest.raises(KeyReused):
+        answer_once(call, lambda: pytest.fail("it ran again"))
+
+
+def test_second_factors_are_sealed_anew_where_they_lie_in_json(factors, secrets, settings, capsys):
+    before = codes_of(factors)
+    untouched = Authenticator.objects.get(type="webauthn").data
+    with pytest.raises(CommandError, match="need an older key"):
+        reseal("--check")
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("mfa_"))
+    assert line.split(maxsplit=1) == [
+        "mfa_authenticator.data",
+        "0 as they should be, 2 sealed with an older key, 0 unreadable",
+    ]
+
+    reseal()
+
+    settings.SEALING_KEYS = [NEW]
+    assert codes_of(factors) == before
+    secret = Authenticator.objects.get(type="totp").data["secret"]
+    assert unseal(secret.encode()) == "JBSWY3DPEHPK3PXP"
+    assert Authenticator.objects.get(type="webauthn").data == untouched
+    reseal("--check")
+
+
+def test_a_recovery_code_used_meanwhile_stays_used(factors, secrets, monkeypatch):
+    honest, first = resealing.reseal, codes_of(factors)[0]
+
+    def used_meanwhile(sealed):
+        Authenticator.objects.get(type="recovery_codes").wrap().validate_code(first)
+        return honest(sealed)
+
+    monkeypatch.setattr(resealing, "reseal", used_meanwhile)
+    reseal()
+    monkeypatch.undo()
+    reseal()  # what was left alone for its change
+
+    assert first not in codes_of(factors)
     reseal("--check")
 
 
@@ -57,7 +136,7 @@ def test_a_check_tells_whether_the_old_key_may_go_and_changes_nothing(secrets, c
     with pytest.raises(CommandError, match="need an older key"):
         reseal("--check")
     assert ProviderCredential.objects.get().sealed == before
-    assert "delivery_webhook.sealed_secret" in capsys.readouterr().out
+    assert "delivery_webhooksecret.sealed" in capsys.readouterr().out
 
     reseal()
     reseal("--check")
@@ -99,14 +178,14 @@ def test_a_secret_nobody_can_open_is_told_and_stops_no_other(secrets, settings):
 
     settings.SEALING_KEYS = [NEW]
     hook.refresh_from_db()
-    assert unseal(hook.sealed_secret) == "a provider's"
+    assert hook.secret == "a webhook's"
 
 
 def test_every_binary_column_is_either_sealed_or_known_not_to_be():
     from django.apps import apps
     from django.db import models
 
-    fingerprints = {"crm_appkey.fingerprint", "crm_session.token_fingerprint"}
+    recognised = {"crm_appkey.fingerprint", "crm_session.token_fingerprint", "crm_keptanswer.mark"}
     binary = {
         f"{model._meta.db_table}.{field.name}"
         for model in apps.get_models()
@@ -114,5 +193,11 @@ def test_every_binary_column_is_either_sealed_or_known_not_to_be():
         if isinstance(field, models.BinaryField)
     }
     sealed = {f"{model._meta.db_table}.{name}" for model, name in resealing.sealed_columns()}
-    assert binary - sealed <= fingerprints
-    assert {"crm_appkey.sealed", "delivery_providercredential.sealed"} <= sealed
+    assert binary - sealed == recognised
+    assert sealed == {
+        "crm_appkey.sealed",
+        "crm_keptanswer.sealed",
+        "delivery_providercredential.sealed",
+        "delivery_webhooksecret.sealed",
+        "mfa_authenticator.data",
+    }
