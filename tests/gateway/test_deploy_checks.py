@@ -15,6 +15,7 @@ PRODUCTION = {
     "GATEWAY_BEHIND_TLS_PROXY": "1",
     "GATEWAY_ALLOWED_HOSTS": "push.example.com",
     "GATEWAY_TRUSTED_ORIGINS": "https://push.example.com",
+    "GATEWAY_REQUIRE_SECOND_FACTOR": "1",  # tests are run with 0
 }
 API = ["/notifications", "/v1/app-installs/i/events", "/session.json", "/nothing-here"]
 
@@ -38,6 +39,7 @@ def test_production_settings_pass_djangos_checks():
         ({"GATEWAY_BEHIND_TLS_PROXY": "0"}, "security.W010"),
         ({"SECRET_KEY": "short"}, "security.W009"),
         ({"GATEWAY_DEBUG": "1"}, "security.W018"),
+        ({"GATEWAY_REQUIRE_SECOND_FACTOR": "0"}, "console.W001"),
     ],
 )
 def test_what_is_not_for_production_does_not_pass(said, warning):

@@ -97,7 +97,8 @@ async function show() {
       for (const box of boxes) box.hidden = !box.firstChild.textContent.toLowerCase().includes(word);
     };
     find.addEventListener("input", narrow);
-    narrow(); // somebody may have typed before the schema was here
+    // somebody may have typed before the schema was here
+    narrow();
   } catch (problem) {
     main.replaceChildren(make("p", "The schema could not be read: " + problem.message));
   }
