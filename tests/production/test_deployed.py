@@ -76,6 +76,14 @@ def test_web_answers_while_the_database_is_checked_alone(deployed):
         assert answer.read() == b'{"status": "ok", "checks": {"database": "ok"}}'
 
 
+def test_it_serves_its_documentation(deployed):
+    asked = urllib.request.Request(
+        f"{deployed.url}/docs/deploying/", headers={"X-Forwarded-Proto": "https"}
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        assert "Keys and passwords" in answer.read().decode()
+
+
 def test_a_worker_told_to_end_finishes_its_batches_and_another_does_the_rest(deployed):
     deployed.control.post("/reset")
     deployed.app = deployed.new_app()
