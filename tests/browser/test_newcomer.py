@@ -111,7 +111,7 @@ def test_a_newcomers_way_from_signing_in_to_the_export(stack, desk):
 
     # it is scheduled, seen to wait, and watched to its end
     desk.get_by_label("When", exact=True).select_option("at")
-    soon = datetime.now(UTC) + timedelta(seconds=75)
+    soon = datetime.now(UTC) + timedelta(seconds=90)  # by whole minutes: half a minute at least
     desk.get_by_label("Moment").fill(f"{soon:%Y-%m-%dT%H:%M}")
     desk.get_by_role("button", name="Review").click()
     expect(desk.get_by_text("Rehearsed: 1 firing")).to_be_visible()
@@ -119,7 +119,7 @@ def test_a_newcomers_way_from_signing_in_to_the_export(stack, desk):
     expect(desk.locator("#send")).to_be_visible()
     notification = int(desk.url.rstrip("/").rsplit("/", 1)[1])
     expect(desk.locator("[data-is=scheduled], [data-is=sending], [data-is=sent]")).to_be_visible()
-    stack.finished(notification, seconds=110)
+    stack.finished(notification, seconds=120)
     expect(desk.locator("[data-is=sent]")).to_be_visible(timeout=20_000)
     expect(desk.locator('[data-step="accepted"] dd')).to_have_text("4")
 

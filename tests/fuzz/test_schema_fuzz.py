@@ -130,7 +130,7 @@ def known(settings):
     john = sign_up(SignUp(app=new.app, login="john", password="secret", external_id="john"))
     [token] = subscribe_device(UserDevice(john, "u", "ios"), [ADDRESS])
     event = _sent(new.app, RAW, Notification.Source.CONNECTYCUBE, author=john, filters=WORDS)
-    told = WriteWebhook(url="https://example.com/told", topics=["delivery"])
+    told = WriteWebhook(url="https://example.com/told", topics=["push.outcome"])
     webhook = create_webhook(app=new.app, ask=told).webhook
     ids = {
         "/channels/{": channel.pk,
