@@ -14,7 +14,7 @@
     responsive: true,
     maintainAspectRatio: false,
     interaction: { mode: "index", intersect: false },
-    elements: { point: { radius: spark ? 0 : 2 }, line: { borderWidth: 2, tension: 0.3 } },
+    elements: { point: { radius: 2 }, line: { borderWidth: 2, tension: 0.3 } },
     plugins: {
       legend: { display: !spark, position: "bottom", labels: { boxWidth: 10, boxHeight: 10 } },
     },
