@@ -18,6 +18,12 @@ from crm.segments.rules import BadRule, parse
 class SegmentForm(forms.ModelForm):
     """A segment whose rule can be followed."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.instance.pk and "rule" in self.fields:
+            # its app stays what it is, so the form has no field that names it
+            self.fields["rule"].widget.attrs["data-app"] = str(self.instance.app_id)
+
     def clean_rule(self) -> dict[str, Any]:
         """Name every bad node of the rule."""
         rule = self.cleaned_data["rule"]

@@ -62,13 +62,19 @@ class Slots:
         return Held(number, descriptor)
 
     def reserve(self, number: int) -> None:
-        """Take the room a slot's files need; an `OSError` where there is none."""
+        """Take the room a slot's files need; an `OSError` where there is none.
+
+        A new file gets its name once it has its room: a scrape cannot read an empty one.
+        """
         for kind, size in ROOM.items():
-            descriptor = os.open(self.folder / f"{kind}_{number}.db", os.O_RDWR | os.O_CREAT, 0o600)
+            path = self.folder / f"{kind}_{number}.db"
+            made = path if path.exists() else path.with_suffix(".new")
+            descriptor = os.open(made, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 os.posix_fallocate(descriptor, 0, size)
             finally:
                 os.close(descriptor)
+            made.rename(path)
 
     def living(self) -> Mapping[int, int]:
         """Give the process of every slot that is held."""

@@ -5,6 +5,8 @@ Without Chromium these tests skip and say so; with `CI=true` they fail instead.
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import pytest
 from django.contrib.auth import get_user_model
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from devstack.place import ROOT
 from tests.browser.person import Person
+from tests.journeys.stack import Stack
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
@@ -74,4 +78,29 @@ def operator(transactional_db: None) -> Person:
 def desk(page: Page, operator: Person, live_server) -> Page:
     """The admin, with the operator signed in."""
     operator.sign_in(page, live_server.url)
+    return page
+
+
+@pytest.fixture(scope="package")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole gateway as processes of its own, with an operator who may do anything."""
+    stack = Stack(tmp_path_factory.mktemp("stack"))
+    try:
+        stack.start()
+        olga = {"USERNAME": "olga", "EMAIL": "olga@example.com", "PASSWORD": PASSWORD}
+        subprocess.run(
+            [sys.executable, "manage.py", "createsuperuser", "--noinput"],
+            check=True,
+            cwd=ROOT,
+            env={**stack.environ, **{f"DJANGO_SUPERUSER_{k}": v for k, v in olga.items()}},
+        )
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture
+def running(stack: Stack, page: Page) -> Page:
+    """The admin of the gateway as it runs, with its operator signed in."""
+    Person("olga", PASSWORD).sign_in(page, stack.url)
     return page

@@ -1,55 +1,22 @@
 """The whole gateway as it runs: what is composed in a browser is watched there to its end."""
 
 import csv
-import os
-import subprocess
-import sys
 
-import pytest
 from playwright.sync_api import expect
-
-from devstack.place import ROOT
-from tests.browser.person import Person
-from tests.journeys.stack import Stack
 
 DEVICES = 400
 PACE = 40  # a second, for each of two credentials: a send takes some seconds
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    stack = Stack(tmp_path_factory.mktemp("stack"))
-    try:
-        stack.start()
-        yield stack
-    finally:
-        stack.stop()
-
-
-@pytest.fixture
-def operator(stack, page):
-    subprocess.run(
-        [sys.executable, "manage.py", "createsuperuser", "--noinput"],
-        check=True,
-        cwd=ROOT,
-        env={
-            **os.environ,
-            **stack.environ,
-            "DJANGO_SUPERUSER_USERNAME": "olga",
-            "DJANGO_SUPERUSER_EMAIL": "olga@example.com",
-            "DJANGO_SUPERUSER_PASSWORD": "correct horse",
-        },
-    )
-    person = Person("olga", "correct horse")
-    person.sign_in(page, stack.url)
-    return person
-
-
-def test_a_send_composed_here_is_watched_paused_resumed_and_taken_away(stack, operator, page):
+def test_a_send_composed_here_is_watched_paused_resumed_and_taken_away(stack, running):
+    page, stack.app = running, stack.new_app()
     stack.tokens(DEVICES // 2, "apns")
     stack.tokens(DEVICES // 2, "fcm")
     with stack.database() as database:
-        database.execute("UPDATE delivery_providercredential SET pace = %s", [PACE])
+        database.execute(
+            "UPDATE delivery_providercredential SET pace = %s WHERE app_id = %s",
+            [PACE, stack.app["id"]],
+        )
     page.goto(f"{stack.url}/admin/compose/?app={stack.app['id']}")
     page.get_by_label("Title").fill("From a browser")
     page.get_by_label("Body").fill("To four hundred devices, at eighty a second.")

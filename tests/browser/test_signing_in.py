@@ -140,6 +140,7 @@ def test_a_security_key_is_a_second_factor(desk, live_server):
     devtools.send("WebAuthn.addVirtualAuthenticator", {"options": key})
     desk.goto(f"{live_server.url}{FACTORS}webauthn/add/")
     say_again_who_it_is(desk)
+    expect(desk).to_have_url(re.compile("webauthn/add"))
     fits(desk)
     desk.get_by_role("button", name="Add").click()
     expect(desk.get_by_label("Unused codes")).to_be_visible()

@@ -83,7 +83,10 @@ def test_the_databases_clock_jumps_and_nothing_is_lost_or_expires(stack, switche
 
     sends = recover(stack, f"database's clock {hours:+} h", notification, ask_to_one(stack))
     assert [o["accepted"] for o in sends] == [PUSHES, 1]
-    assert accepted(stack) - PUSHES - 1 == doubled(stack) <= sends[0]["replayed"] <= IN_FLIGHT
+    assert accepted(stack) - PUSHES - 1 == doubled(stack) <= IN_FLIGHT
+    # who has not read the clock since it was set leases by the old one: what each took then is
+    # found lost once more, and counted again though nobody is sent it twice
+    assert doubled(stack) <= sends[0]["replayed"] <= 2 * IN_FLIGHT
     assert still_ahead(stack, ahead)
 
 

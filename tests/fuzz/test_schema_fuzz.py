@@ -30,6 +30,7 @@ from crm.commands.user_devices import UserDevice, subscribe_device
 from crm.models import Channel, Install, Segment, User
 from delivery.audience import Audience
 from delivery.commands.send import SendNotification, send_notification
+from delivery.commands.webhooks import WriteWebhook, create_webhook
 from delivery.message import InAppMessage, Message, RawMessage
 from delivery.models import Notification
 from delivery.schedule import Schedule
@@ -129,6 +130,8 @@ def known(settings):
     john = sign_up(SignUp(app=new.app, login="john", password="secret", external_id="john"))
     [token] = subscribe_device(UserDevice(john, "u", "ios"), [ADDRESS])
     event = _sent(new.app, RAW, Notification.Source.CONNECTYCUBE, author=john, filters=WORDS)
+    told = WriteWebhook(url="https://example.com/told", topics=["push.outcome"])
+    webhook = create_webhook(app=new.app, ask=told).webhook
     ids = {
         "/channels/{": channel.pk,
         "/segments/{": segment.pk,
@@ -142,6 +145,7 @@ def known(settings):
         "/users/external/{": john.uid,
         "/subscriptions/{": token.pk,
         "/events/{": event.pk,
+        "/webhooks/{": str(webhook.pk),
     }
     return Known(new, open_session(app=new.app, user=john).token, ids)
 

@@ -81,10 +81,10 @@ def test_a_broker_that_is_away_is_told_of_and_the_rest_goes_on(db, settings):
     assert shown("gateway_database_up") == {(): 1}
 
 
-def test_since_when_nobody_has_heard_the_tick_is_told_by_the_brokers_own_clock(db):
+def test_since_when_nobody_has_heard_the_tick_is_told_by_the_brokers_own_clock(db, settings):
     beat.hear("tick")
     assert shown("gateway_beat_heard_seconds")["tick",] == pytest.approx(0, abs=5)
-    with beat._broker() as broker:
+    with beat._broker(settings.REDIS_URL) as broker:
         broker.pexpire(beat.HEARD.format("tick"), beat.DAY - 90_000)
     assert shown("gateway_beat_heard_seconds")["tick",] == pytest.approx(90, abs=5)
 

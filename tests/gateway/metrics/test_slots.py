@@ -119,6 +119,21 @@ def test_its_room_is_taken_at_once_or_not_at_all(slots):
     os.close(held.descriptor)
 
 
+def test_who_scrapes_while_room_is_taken_reads_no_half_made_file(slots, monkeypatch):
+    held, seen = slots.take(), []
+    take_room = os.posix_fallocate
+
+    def scraped(*asked):
+        seen.append(list(merged(slots.files())))
+        take_room(*asked)
+
+    monkeypatch.setattr(os, "posix_fallocate", scraped)
+    slots.reserve(held.number)
+    assert seen == [[]] * len(ROOM)
+    assert not list(slots.folder.glob("*.new"))
+    os.close(held.descriptor)
+
+
 def test_without_room_a_process_goes_on_alone(tmp_path, settings, monkeypatch, caplog):
     settings.METRICS_DIR = str(tmp_path / "base")
 
