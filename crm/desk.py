@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import psycopg
 from django.conf import settings
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import OperationalError, connection, models, transaction
@@ -95,7 +96,7 @@ def _asked(request: HttpRequest, name: str) -> int | None:
 class Desk(ModelAdmin):
     """A list and forms of one model, for whoever has a role in the app a row belongs to.
 
-    `app_path` leads from a row to its app; `needs` says which role each deed takes. Django's own
+    `app_path` leads from a row to its app, and is empty where rows are of none; `needs` says which role each deed takes. Django's own
     permissions are not asked: they know no apps.
 
     `by_app` says that an index gives the rows of an app by their keys, `indexed` which filters keep
@@ -189,7 +190,8 @@ class Desk(ModelAdmin):
         rows = self.model._default_manager.filter(**{f"{self.app_path}__in": apps})  # noqa: SLF001
         for name in self.search_fields:
             with suppress(ValidationError):  # it is no number, or no uuid
-                yield rows.filter(**{name: self.opts.get_field(name).to_python(term)})
+                column: Any = get_fields_from_path(self.model, name)[-1]
+                yield rows.filter(**{name: column.to_python(term)})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Give what is only shown; nothing moves from one app to another."""
