@@ -284,6 +284,14 @@ class Desk(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return self.may(request, "delete", obj)
 
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
+        """Lead back to the list, as Django does where rows may be changed, too."""
+        answer = super().response_delete(request, obj_display, obj_id)
+        if not isinstance(answer, HttpResponseRedirect) or self.has_change_permission(request):
+            return answer
+        opts = self.opts
+        return HttpResponseRedirect(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"))
+
     def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
         """Delete rows chosen in a list, which shows also those one may only look at."""
         if not all(self.has_delete_permission(request, row) for row in queryset):

@@ -3,6 +3,8 @@
 import csv
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -152,8 +154,8 @@ class AuditDesk(ReadOnlyDesk):
             return queryset, False
         if "\0" in term:
             return queryset.none(), False
-        asked = [Q(**{name: term}) for name in self.search_fields]
-        return queryset.filter(Q.create(asked, connector=Q.OR)), False
+        asked = reduce(or_, (Q(**{name: term}) for name in self.search_fields))
+        return queryset.filter(asked), False
 
     def scope_of(self, request: HttpRequest, rows: Rows) -> Scope:
         """Look through the log stretch by stretch where a word is searched."""

@@ -17,6 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from crm.desk import Desk
+from crm.filters import AppFilter, among
 from crm.models import Membership
 from crm.models.membership import Role
 
@@ -199,7 +200,7 @@ class MembershipDesk(Desk):
 
     needs: ClassVar = dict.fromkeys(("view", "add", "change", "delete"), Role.ADMIN)
     list_display = ["operator", "app", "role", "created_at"]
-    list_filter = ["role"]
+    list_filter = [AppFilter, among("role", [(str(r.value), r.label) for r in Role])]
     list_select_related = ["operator", "app"]
     search_fields = ["operator__username"]
     search_help_text = "the whole name of an operator"
