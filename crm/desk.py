@@ -96,8 +96,8 @@ def _asked(request: HttpRequest, name: str) -> int | None:
 class Desk(ModelAdmin):
     """A list and forms of one model, for whoever has a role in the app a row belongs to.
 
-    `app_path` leads from a row to its app, and is empty where rows are of none; `needs` says which role each deed takes. Django's own
-    permissions are not asked: they know no apps.
+    `app_path` leads from a row to its app, and is empty where rows are of none; `needs` says which
+    role each deed takes. Django's own permissions are not asked: they know no apps.
 
     `by_app` says that an index gives the rows of an app by their keys, `indexed` which filters keep
     that order along an index; through other filters a list looks stretch by stretch.

@@ -207,5 +207,5 @@ def enrol(operators: Any, app: App) -> dict[str, Any]:
         Membership.objects.create(operator=people[name], app=app, role=role)
     for name in ("retired", "no operator"):
         Membership.objects.create(operator=people[name], app=app, role=Role.ADMIN)
-    people["superuser"] = operators.create_superuser("root")
+    people["superuser"] = operators.create_superuser("root", password="correct horse battery")
     return people
