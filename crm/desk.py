@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import psycopg
 from django.conf import settings
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import OperationalError, connection, models, transaction
@@ -95,8 +96,8 @@ def _asked(request: HttpRequest, name: str) -> int | None:
 class Desk(ModelAdmin):
     """A list and forms of one model, for whoever has a role in the app a row belongs to.
 
-    `app_path` leads from a row to its app; `needs` says which role each deed takes. Django's own
-    permissions are not asked: they know no apps.
+    `app_path` leads from a row to its app, and is empty where rows are of none; `needs` says which
+    role each deed takes. Django's own permissions are not asked: they know no apps.
 
     `by_app` says that an index gives the rows of an app by their keys, `indexed` which filters keep
     that order along an index; through other filters a list looks stretch by stretch.
@@ -189,7 +190,8 @@ class Desk(ModelAdmin):
         rows = self.model._default_manager.filter(**{f"{self.app_path}__in": apps})  # noqa: SLF001
         for name in self.search_fields:
             with suppress(ValidationError):  # it is no number, or no uuid
-                yield rows.filter(**{name: self.opts.get_field(name).to_python(term)})
+                column: Any = get_fields_from_path(self.model, name)[-1]
+                yield rows.filter(**{name: column.to_python(term)})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Give what is only shown; nothing moves from one app to another."""
@@ -281,6 +283,14 @@ class Desk(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return self.may(request, "delete", obj)
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
+        """Lead back to the list, as Django does where rows may be changed, too."""
+        answer = super().response_delete(request, obj_display, obj_id)
+        if not isinstance(answer, HttpResponseRedirect) or self.has_change_permission(request):
+            return answer
+        opts = self.opts
+        return HttpResponseRedirect(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"))
 
     def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
         """Delete rows chosen in a list, which shows also those one may only look at."""

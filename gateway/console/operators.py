@@ -17,6 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from crm.desk import Desk
+from crm.filters import AppFilter, among
 from crm.models import Membership
 from crm.models.membership import Role
 
@@ -71,8 +72,10 @@ class OperatorDesk(UserAdmin, Desk):
     change_password_form = AdminPasswordChangeForm
     inlines = [Memberships]
     list_display = ["username", "full_name", "is_active", "is_superuser", "factor", "last_login"]
+    app_path = ""  # of none: superusers see all of them, nobody else any
     list_filter = ["is_active", "is_superuser"]
     search_fields = ["username__istartswith"]
+    search_help_text = "how a name begins"
     ordering = ["-pk"]
     filter_horizontal = ()
     sortable_by = ()
@@ -88,6 +91,12 @@ class OperatorDesk(UserAdmin, Desk):
         """Give everybody, with their second factors."""
         del request
         return User.objects.prefetch_related("authenticator_set")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Keep those whose name begins so: there are few, and no app to look in."""
+        return super(Desk, self).get_search_results(request, queryset, search_term)
 
     def may(self, request: HttpRequest, deed: str, row: Model | None = None) -> bool:
         """Say whether it is a superuser; the last one, and oneself, cannot be deleted."""
@@ -191,9 +200,10 @@ class MembershipDesk(Desk):
 
     needs: ClassVar = dict.fromkeys(("view", "add", "change", "delete"), Role.ADMIN)
     list_display = ["operator", "app", "role", "created_at"]
-    list_filter = ["role"]
+    list_filter = [AppFilter, among("role", [(str(r.value), r.label) for r in Role])]
     list_select_related = ["operator", "app"]
-    search_fields = ["operator__username__exact"]
+    search_fields = ["operator__username"]
+    search_help_text = "the whole name of an operator"
 
     def get_form(self, request: Any, obj: Any = None, change: Any = False, **said: Any) -> Any:  # noqa: FBT002
         """Ask for a name where one is added; whose it is, and of which app, stays."""

@@ -1,11 +1,13 @@
 """Everything an app can have, one of each, with a word in it that no other app's rows hold."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from django.apps import apps
-from django.db import models
+from django.db import connection, models, transaction
 from django.utils import timezone
 
 from crm.commands.apps import NewApp, create_app
@@ -36,6 +38,15 @@ from delivery.models import (
     WebhookDelivery,
 )
 from templates_app.models import Template
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Take back whatever is done to the database meanwhile."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
 
 RULE = {"version": 1, "where": {"field": "tag", "op": "equals", "value": "vip"}}
 
@@ -144,25 +155,42 @@ PATHS: dict[type[models.Model], str] = {
 """How a row leads to its app, where it is not by a column called `app`."""
 
 
-def of_app(app: App) -> Iterator[tuple[type[models.Model], models.QuerySet[Any]]]:
+def of_app(app_id: int) -> Iterator[tuple[type[models.Model], models.QuerySet[Any]]]:
     """Give every model whose rows belong to an app, with the rows of this one."""
     for model in apps.get_models():
         if model is AuditEntry or not model._meta.managed:
             continue
         path = PATHS.get(model) or ("app" if _has_app(model) else "")
         if path:
-            yield model, model._default_manager.filter(**{path: app.pk})
+            yield model, model._default_manager.filter(**{path: app_id})
 
 
 def _has_app(model: type[models.Model]) -> bool:
     return any(field.name == "app" for field in model._meta.concrete_fields)
 
 
-def snapshot(app: App) -> dict[str, list[Any]]:
-    """Give all rows of an app as they are."""
-    return {
-        model._meta.label: list(rows.order_by("pk").values_list()) for model, rows in of_app(app)
-    }
+def snapshot(app: App) -> dict[str, list[str]]:
+    """Give all rows of an app as they are, asked for at once: it is asked for after every request.
+
+    Tables without rows are left out.
+    """
+    sql, params = _snapshot_sql(app.pk)
+    found: dict[str, list[str]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        for label, row in sorted(cursor.fetchall()):
+            found.setdefault(label, []).append(row)
+    return found
+
+
+@cache
+def _snapshot_sql(app_id: int) -> tuple[str, list[Any]]:
+    parts, params = [], []
+    for model, rows in of_app(app_id):
+        sql, values = rows.order_by().query.sql_with_params()
+        parts.append(f"SELECT %s::text AS label, to_jsonb(r)::text FROM ({sql}) r")
+        params += [model._meta.label, *values]
+    return " UNION ALL ".join(parts), params
 
 
 ROLES = (Role.VIEWER, Role.SENDER, Role.ADMIN)

@@ -9,6 +9,7 @@ from base64 import b64encode
 
 import pytest
 from connectycube_calls import Cube
+from django.test import Client
 from kumulos_calls import Caller, basic
 
 from crm.models import Channel, Install, Segment, Session, User
@@ -19,7 +20,7 @@ from gateway.connectycube.viewset import ApplicationViewSet
 from gateway.kumulos.urls import urlpatterns as kumulos_routes
 from gateway.kumulos.viewset import DeviceViewSet, ServerViewSet
 from templates_app.models import Template
-from tests.access.estate import furnish, snapshot
+from tests.access.estate import furnish, snapshot, undone
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
@@ -122,9 +123,19 @@ def tenant(client, word):
     return new, rows, callers
 
 
+@pytest.fixture(scope="module")
+def furnished(web, django_db_setup, django_db_blocker):
+    """Furnish two apps once for all routes, each of which takes back what it does to them."""
+    client = Client()
+    client.handler = web
+    with django_db_blocker.unblock(), undone():
+        yield tenant(client, "alpha"), tenant(client, "bravo")
+
+
 @pytest.fixture
-def tenants(client, db):
-    return tenant(client, "alpha"), tenant(client, "bravo")
+def tenants(furnished, db):
+    """Give both; `db` is a savepoint inside the transaction they were furnished in."""
+    return furnished
 
 
 def asked(caller, route, method, path):

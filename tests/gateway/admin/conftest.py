@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User as Operator
 from django.utils import timezone
 
 from crm.commands.apps import create_app
@@ -93,6 +94,13 @@ def fill(app: App, numbers: range) -> None:
         )
 
 
+def enrol(app: App, name: str) -> Operator:
+    """Give an operator who may look at an app."""
+    operator = Operator.objects.create_user(name, is_staff=True)
+    Membership.objects.create(operator=operator, app=app, role=Role.VIEWER)
+    return operator
+
+
 @pytest.fixture
 def other_app(db) -> App:
     return create_app(name="Other").app
@@ -107,7 +115,7 @@ def signed_in(client) -> Callable[..., object]:
         if not apps:
             client.force_login(people.create_superuser("root"))
             return client
-        operator = people.create_user(f"op-{role}", is_staff=True)
+        operator = people.create_user(f"op-{people.count()}", is_staff=True)
         for app in apps:
             Membership.objects.create(operator=operator, app=app, role=role)
         client.force_login(operator)
