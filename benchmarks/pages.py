@@ -76,6 +76,7 @@ def _pages(people: int, rounds: int) -> list[dict[str, Any]]:
             **{k: v for k, v in os.environ.items() if not UNWANTED.fullmatch(k)},
             **urls.environment(),
             "SECRET_KEY": "of a benchmark",
+            "GATEWAY_REQUIRE_SECOND_FACTOR": "0",
             "DJANGO_SETTINGS_MODULE": "gateway.settings",
         }
         _run(programs.migrate(), environ)

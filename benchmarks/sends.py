@@ -67,6 +67,7 @@ def main(people: int) -> None:
                 **{k: v for k, v in os.environ.items() if not UNWANTED.fullmatch(k)},
                 **urls.environment(),
                 "SECRET_KEY": "of a benchmark",
+                "GATEWAY_REQUIRE_SECOND_FACTOR": "0",
                 "DJANGO_SETTINGS_MODULE": "gateway.settings",
                 "GATEWAY_LOG_LEVEL": "ERROR",
             }
