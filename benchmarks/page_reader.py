@@ -67,6 +67,21 @@ def _addresses(client: Any) -> Iterator[tuple[str, str]]:
         if desk.search_fields:
             yield "search", f"{listed}?q={_term(middle)}"
         yield "row", reverse(f"admin:{name}_change", args=[middle.pk])
+    yield from _about_a_send(reverse)
+
+
+def _about_a_send(reverse: Any) -> Iterator[tuple[str, str]]:
+    """Give the console's pages about a send to everybody, and about one who got it."""
+    from crm.models import Install  # noqa: PLC0415
+    from delivery.models import Occurrence  # noqa: PLC0415
+
+    sent = Occurrence.objects.order_by("-targeted").values_list("notification", flat=True)[0]
+    one = Install.objects.select_related("user").order_by("-pk")[0]
+    yield "row", reverse("admin:compose")
+    yield "row", reverse("admin:send", args=[sent])
+    yield "row", reverse("admin:send_progress", args=[sent])
+    yield "row", f"{reverse('admin:why')}?notification={sent}&install={one.uid}"
+    yield "row", f"{reverse('admin:why')}?notification={sent}&user={one.user.uid}"
 
 
 def _term(row: Any) -> str:

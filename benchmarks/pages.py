@@ -33,7 +33,7 @@ DEADLINE = 1800
 HISTORY = """
 INSERT INTO delivery_notification
        (app_id, source, message, audience, schedule, filters, lane, time_to_live, updated_at)
-SELECT %(app)s, 'kumulos', '{"title": "Hello", "body": "World"}', '{}', '{}', '{}',
+SELECT %(app)s, 'kumulos', '{"title": "Hello", "body": "World"}', '{"everyone": true}', '{}', '{}',
        CASE WHEN n %% 2 = 0 THEN 'urgent' ELSE 'bulk' END, '1 h', now()
   FROM generate_series(1, %(asks)s) n;
 INSERT INTO delivery_occurrence
