@@ -21,7 +21,7 @@ AUDIT_SECONDS = 600
 
 BASELINE = ".secrets.baseline"
 UNREAD = (".lock", "package-lock.json", ".png", BASELINE)
-MADE_UP = ("tests/", "benchmarks/")
+MADE_UP = ("tests/", "docs/examples/", "benchmarks/")
 GUESSES = ("Base64HighEntropyString", "HexHighEntropyString", "KeywordDetector")
 """Detectors that go by the look of a text alone: made-up data trips them daily."""
 
