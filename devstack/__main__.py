@@ -17,7 +17,7 @@ from devstack.terminal import Terminal
 
 # one more than there are cores: a third of the time tests wait for processes they started
 PROCESSES = min(4, 1 + (os.cpu_count() or 1))
-SEVERAL = ("-n", str(PROCESSES), "--dist", "worksteal")
+SEVERAL = ("-n", str(PROCESSES), "--dist", "worksteal", "-m", "not long")
 FUZZED = ("tests/fuzz", "tests/delivery/providers/wire/test_wire_against_h2.py")
 
 
@@ -30,15 +30,18 @@ def run(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Run the suite in several processes, or what the arguments choose of it in one."""
+    """Run the suite in several processes, or what the arguments choose of it in one.
+
+    What is marked `long` is left to `make chaos`, unless the arguments choose it.
+    """
     shared = os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")  # by all of them
     become(["-m", "pytest", *(arguments or ([] if shared else SEVERAL))])
 
 
 def chaos(arguments: list[str]) -> int:
-    """Run the fault suite at full length."""
+    """Run the fault suite at full length, and whole deployments."""
     os.environ["CHAOS"] = "long"
-    become(["-m", "pytest", "-m", "chaos", *arguments])
+    become(["-m", "pytest", "-m", "chaos or long", *arguments])
 
 
 def soak(arguments: list[str]) -> int:

@@ -16,7 +16,7 @@ from tests.chaos.recovery import recover
 from tests.chaos.swallower import Swallower
 from tests.journeys.stack import Stack, wait_until
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.long]
 
 PROCESSES = ("web", "worker", "beat")
 ANSWER = 15.0

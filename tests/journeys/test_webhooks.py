@@ -14,6 +14,8 @@ from devstack.place import ROOT
 from tests.delivery.webhooks.receiver import Receiver
 from tests.journeys.stack import Stack, wait_until
 
+pytestmark = pytest.mark.long
+
 PHONES = 1_500
 
 MAKE = """

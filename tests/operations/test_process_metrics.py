@@ -5,9 +5,13 @@ import os
 import signal
 import urllib.request
 
+import pytest
+
 from devstack import programs
 from gateway.metrics.slots import Slots
 from tests.journeys.stack import exchange, wait_until
+
+pytestmark = pytest.mark.long
 
 CHILDREN = programs.PROCESSES
 

@@ -5,8 +5,12 @@ import secrets
 import urllib.request
 from base64 import b64encode
 
+import pytest
+
 from tests.journeys.stack import exchange, wait_until
 from tests.operations.watched import facts
+
+pytestmark = pytest.mark.long
 
 ERROR = 2
 

@@ -10,6 +10,8 @@ from tests.journeys.stack import wait_until
 from tests.production import files
 from tests.production.deployed import Deployed, development_modules
 
+pytestmark = pytest.mark.long
+
 PUSHES = 6_000
 
 
