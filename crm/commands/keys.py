@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Coalesce, Least
+from django.db.models import DateTimeField, ExpressionWrapper, F
+from django.db.models.functions import Coalesce, Least, Now
 
-from crm import clock
 from crm.errors import Conflict, Invalid, NotFound
 from crm.models import App, AppKey
 from crm.sealing import fingerprint, seal
@@ -75,9 +74,10 @@ def rotate_key(
     newest = living.order_by("-id").values_list("id", flat=True).first()
     if newest_id is not None and newest != newest_id:
         raise Conflict("this key has been rotated meanwhile", field="kind")
-    until = clock.now() + overlap
+    until = ExpressionWrapper(Now() + overlap, output_field=DateTimeField())  # as keys are judged
     living.update(expires_at=Least(Coalesce(F("expires_at"), until), until))
-    return NewKey(kind=kind, secret=issue_key(app, kind), old_until=until if newest else None)
+    ends = None if newest is None else AppKey.objects.get(pk=newest).expires_at
+    return NewKey(kind=kind, secret=issue_key(app, kind), old_until=ends)
 
 
 def revoke_key(app: App, key_id: int) -> AppKey:
@@ -87,6 +87,6 @@ def revoke_key(app: App, key_id: int) -> AppKey:
         raise NotFound("no such key", field="id")
     if key.kind == AppKey.Kind.VAPID:
         raise Conflict("browsers are subscribed under it", field="id")
-    key.expires_at = clock.now()
-    key.save(update_fields=["expires_at"])
+    AppKey.objects.filter(pk=key.pk).update(expires_at=Now())  # as keys are judged
+    key.refresh_from_db()
     return key

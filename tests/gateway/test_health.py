@@ -276,7 +276,7 @@ def test_without_a_database_metrics_still_answer(client, db, monkeypatch):
     found = samples(client)
     assert found["gateway_database_up", ""] == 0
     assert found["gateway_broker_up", ""] == 1, "what answers is told of"
-    assert not any(name.startswith("gateway_batches") for name, _ in found)
+    assert not any(name.startswith("gateway_batches_waiting") for name, _ in found)
 
 
 def test_a_slow_query_is_cut_short(db, monkeypatch):

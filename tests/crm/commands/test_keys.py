@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models.functions import Now
+from django.utils import timezone
 
-from crm import clock
 from crm.commands.apps import create_app, create_test_twin
 from crm.commands.keys import KEY_ALPHABET, KEY_LENGTH, live_keys, revoke_key, rotate_key
 from crm.errors import Conflict, Invalid, NotFound
@@ -26,7 +27,7 @@ def test_the_old_key_opens_until_the_overlap_is_over(new_app):
     assert opens(new_app, new.secret)
     assert opens(new_app, new_app.server_key)
     assert opens(new_app, new_app.secret_key, Kind.DEVICE)
-    AppKey.objects.filter(expires_at=new.old_until).update(expires_at=clock.now())
+    AppKey.objects.filter(expires_at=new.old_until).update(expires_at=Now())
     assert opens(new_app, new.secret)
     assert not opens(new_app, new_app.server_key)
 
@@ -40,7 +41,7 @@ def test_a_second_rotation_does_not_lengthen_the_life_of_the_first_key(new_app):
     rotate_key(new_app.app, Kind.SERVER, overlap=HOUR)
     rotate_key(new_app.app, Kind.SERVER, overlap=9 * HOUR)
     first = AppKey.objects.filter(app=new_app.app, kind=Kind.SERVER).order_by("id").first()
-    assert first.expires_at <= clock.now() + HOUR
+    assert first.expires_at <= timezone.now() + HOUR
 
 
 def test_a_form_sent_twice_rotates_once(new_app):
