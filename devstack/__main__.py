@@ -15,7 +15,9 @@ from devstack.reset import reset
 from devstack.supervisor import Stack
 from devstack.terminal import Terminal
 
-SEVERAL = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal", "-m", "not long")
+# one more than there are cores: a third of the time tests wait for processes they started
+PROCESSES = min(4, 1 + (os.cpu_count() or 1))
+SEVERAL = ("-n", str(PROCESSES), "--dist", "worksteal", "-m", "not long")
 FUZZED = ("tests/fuzz", "tests/delivery/providers/wire/test_wire_against_h2.py")
 
 

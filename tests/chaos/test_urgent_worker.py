@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.asking import push_to_one
 from tests.chaos.victims import children
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.long]
 
 HEARD_NO_MORE = 2.0
 """Seconds after which the broker has given up on a listener that is frozen."""

@@ -8,11 +8,14 @@ import urllib.request
 from base64 import b64encode
 from pathlib import Path
 
+import pytest
 import yaml
 
 from devstack.place import ROOT
 from devstack.ports import free_port
 from tests.journeys.stack import exchange, wait_until
+
+pytestmark = pytest.mark.long
 
 COMPOSE = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
 

@@ -11,6 +11,8 @@ from devstack import binaries
 from tests.journeys.stack import Stack, wait_until
 from tests.production import files
 
+pytestmark = pytest.mark.long
+
 PUSHES = 3_000
 
 
