@@ -38,7 +38,7 @@ def test_a_send_composed_here_is_watched_paused_resumed_and_taken_away(stack, ru
 
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("[data-is=sending]")).to_be_visible()
-    stack.finished(notification, seconds=60)
+    stack.finished(notification, seconds=150)  # a batch without a turn may wait for thirty
     expect(page.locator("[data-is=sent]")).to_be_visible(timeout=20_000)
     expect(accepted).to_have_text(str(DEVICES))
     expect(page.locator('[data-rows="platforms"] tr')).to_have_count(2)
