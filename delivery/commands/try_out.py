@@ -14,7 +14,7 @@ from delivery.audience import Audience
 from delivery.message import Message
 from delivery.models import Batch, Delivery, Notification, Occurrence, ProviderCredential
 from delivery.models.notification import Lane
-from delivery.providers.contract import Environment, Push, Transport
+from delivery.providers.contract import known_as
 
 NAME = "Test push"
 LIVES = timedelta(minutes=5)
@@ -95,24 +95,17 @@ def answer_to(occurrence: Occurrence) -> Answer:
     if found is None:
         return Answer(waits_for=batch.last_reason if batch else "")
     began = occurrence.started_at or occurrence.created_at
-    reference = found.provider_ref or (_push_id(occurrence, batch) if batch else "")
+    reference = found.provider_ref
+    if batch is not None:
+        reference = known_as(
+            reference,
+            transport=batch.transport,
+            occurrence_id=occurrence.pk,
+            token_id=batch.token_ids[0],
+        )
     return Answer(
         verdict=found.verdict,
         reason=found.reason,
         provider_ref=reference if found.verdict != Delivery.Verdict.EXPIRED else "",
         milliseconds=round((found.at - began) / timedelta(milliseconds=1)),
     )
-
-
-def _push_id(occurrence: Occurrence, batch: Batch) -> str:
-    """Give the `apns-id` we chose for the push."""
-    if batch.transport == Transport.FCM:
-        return ""
-    push = Push(
-        message=Message(title=NAME, body=""),
-        notification_id=occurrence.notification_id,
-        occurrence_id=occurrence.pk,
-        transport=Transport(batch.transport),
-        environment=Environment(batch.environment),
-    )
-    return push.push_id(batch.token_ids[0])

@@ -85,6 +85,13 @@ def push_id_of(occurrence_id: int, token_id: int) -> str:
     return f"{occurrence[:8]}-{occurrence[8:12]}-8{occurrence[12:]}-8{token[:3]}-{token[3:]}"
 
 
+def known_as(provider_ref: str, *, transport: str, occurrence_id: int, token_id: int) -> str:
+    """Give the name the provider knows a push by: its own, or for Apple's the one we gave."""
+    if provider_ref or transport not in {Transport.APNS, Transport.APNS_VOIP}:
+        return provider_ref
+    return push_id_of(occurrence_id, token_id)
+
+
 def read_push_id(push_id: str) -> tuple[int, int]:
     """Give the (occurrence id, token id) a push id was made of: Apple's log, explained."""
     digits = push_id.replace("-", "")

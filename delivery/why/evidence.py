@@ -8,7 +8,7 @@ from django.db import OperationalError, connection, transaction
 
 from crm.models import App, DeviceToken, Event, Install
 from delivery.models import Notification, Occurrence, Open
-from delivery.providers.contract import Transport, push_id_of
+from delivery.providers.contract import known_as
 
 MOST_FIRINGS = 50
 """How many firings of one notification are looked at, the latest; a local send has one a zone."""
@@ -45,9 +45,12 @@ class Recorded:
 
     def push_id(self, transport: str) -> str:
         """Give the name the provider knows this push by."""
-        if self.provider_ref or transport not in {Transport.APNS, Transport.APNS_VOIP}:
-            return self.provider_ref
-        return push_id_of(self.occurrence_id, self.token_id)
+        return known_as(
+            self.provider_ref,
+            transport=transport,
+            occurrence_id=self.occurrence_id,
+            token_id=self.token_id,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
