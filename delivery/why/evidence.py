@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection
 
 from crm.models import App, DeviceToken, Event, Install
+from delivery.hurry import TookTooLong, within
 from delivery.models import Notification, Occurrence, Open
 from delivery.providers.contract import known_as
 
 MOST_FIRINGS = 50
 """How many firings of one notification are looked at, the latest; a local send has one a zone."""
 
-PATIENCE_MS = 2000
+PATIENCE = timedelta(seconds=2)
 """What looking through a whole firing may take, for a device whose tokens are gone."""
 
 OUTCOMES = """
@@ -117,10 +118,9 @@ def _outcomes(
     if not unseen:
         return found
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
+        with within(PATIENCE):
             return [*found, *_lines("d.install_id = ANY(%s)", sorted(own), unseen)]
-    except OperationalError:
+    except TookTooLong:
         return found
 
 

@@ -2,19 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection
 
 from crm.models import Install, User
 from crm.segments.compile import compile_rule
 from crm.segments.explain import explain
 from crm.segments.rules import All, AnyOf, Leaf, Node, Not, Rule
 from crm.segments.vocabulary import Field
+from delivery.hurry import TookTooLong, within
 from delivery.targeting.segments import Ledger
 
-PATIENCE_MS = 3000
+PATIENCE = timedelta(seconds=3)
 """What one condition may take; of a ledger of months some take longer, and stay unanswered."""
 
 HOLDS = """
@@ -95,11 +96,10 @@ def _holds(leaf: Leaf, person: Person) -> bool | None:
     sql, params = compile_rule(Rule(leaf), app_id=app_id, now=person.now, pushes=Ledger())
     who = [person.user.pk, None if person.install is None else person.install.pk]
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
+        with within(PATIENCE), connection.cursor() as cursor:
             cursor.execute(HOLDS.format(members=sql), [*params, *who])
             return bool(cursor.fetchone()[0])
-    except OperationalError:
+    except TookTooLong:
         return None
 
 
