@@ -15,7 +15,7 @@ from django.db.models import Count, Max, Min, Q, Sum
 from crm.models import TokenCount
 from delivery import pacing
 from delivery.health import Spell, quantile, spells
-from delivery.models import Batch, Breaker, HourTally, Occurrence, ProviderCredential
+from delivery.models import Batch, Breaker, Delivery, HourTally, Occurrence, ProviderCredential
 from delivery.models.notification import Lane
 from delivery.outlook import expected_finishes
 
@@ -26,9 +26,7 @@ BY_DAY_FROM = 3 * DAY
 MOST_LIVE = 1_000
 MOST_RUNNING = 10
 
-SUMMED = (
-    *("targeted", "accepted", "rejected", "unregistered", "expired", "cancelled", "uncertain"),
-)
+SUMMED = ("targeted", *Delivery.Verdict.values)
 
 
 @dataclass(kw_only=True, slots=True)

@@ -5,10 +5,9 @@ from django.db import models
 from crm.models import App
 
 
-class Tally(models.Model):
-    """One row: what became of the pushes of every occurrence that is `tallied`."""
+class Sums(models.Model):
+    """What became of the pushes of some occurrences, each of which is `tallied`."""
 
-    id = models.SmallIntegerField(primary_key=True, default=1)
     occurrences = models.BigIntegerField(default=0, db_default=0)
     targeted = models.BigIntegerField(default=0, db_default=0)
     accepted = models.BigIntegerField(default=0, db_default=0)
@@ -18,6 +17,15 @@ class Tally(models.Model):
     cancelled = models.BigIntegerField(default=0, db_default=0)
     uncertain = models.BigIntegerField(default=0, db_default=0)
     replayed = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        abstract = True
+
+
+class Tally(Sums):
+    """One row: what became of the pushes of every occurrence that is `tallied`."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
     # opens up to this id are added; those up to `opens_seen` will be, a minute after they were seen
     opens_added = models.BigIntegerField(default=0, db_default=0)
     opens_seen = models.BigIntegerField(default=0, db_default=0)
@@ -33,7 +41,7 @@ class Tally(models.Model):
         return f"{self.occurrences} occurrences"
 
 
-class HourTally(models.Model):
+class HourTally(Sums):
     """What became of the pushes an app sent in one hour: of `tallied` occurrences, by their begin.
 
     `opened` counts opens by the moment of the tap.
@@ -41,15 +49,6 @@ class HourTally(models.Model):
 
     app = models.ForeignKey(App, models.CASCADE, related_name="+", db_index=False)
     hour = models.DateTimeField()
-    occurrences = models.BigIntegerField(default=0, db_default=0)
-    targeted = models.BigIntegerField(default=0, db_default=0)
-    accepted = models.BigIntegerField(default=0, db_default=0)
-    rejected = models.BigIntegerField(default=0, db_default=0)
-    unregistered = models.BigIntegerField(default=0, db_default=0)
-    expired = models.BigIntegerField(default=0, db_default=0)
-    cancelled = models.BigIntegerField(default=0, db_default=0)
-    uncertain = models.BigIntegerField(default=0, db_default=0)
-    replayed = models.BigIntegerField(default=0, db_default=0)
     opened = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:

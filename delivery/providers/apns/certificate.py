@@ -1,7 +1,6 @@
 """What an APNs certificate says about itself: the topics it may push, and until when."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID, ObjectIdentifier
@@ -22,11 +21,6 @@ def topics_of(pem: str) -> tuple[str, ...]:
     if not (topics := tuple(dict.fromkeys(named + listed))):
         raise ValueError("the certificate names no topic")
     return topics
-
-
-def ends_at(pem: str) -> datetime:
-    """Give the moment a certificate ends; a ValueError where it is none."""
-    return x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
 
 
 def _listed(certificate: x509.Certificate) -> Iterator[str]:
