@@ -2,8 +2,9 @@
 
 from ipaddress import ip_address
 
-from django.conf import settings
 from django.http import HttpRequest
+
+from gateway.rest.forwarded import asked_from
 
 UNKNOWN = "0.0.0.0"  # noqa: S104 - nobody listens there: a socket file has no address
 
@@ -14,9 +15,9 @@ def client_address(request: HttpRequest) -> str:
     With `GATEWAY_PROXY_HOPS` of them in front, it is what the outermost one has heard; what a
     client itself wrote into `X-Forwarded-For` stands further left.
     """
-    heard = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-    proxies = settings.PROXY_HOPS
-    said = heard[-proxies] if 0 < proxies <= len(heard) else request.META.get("REMOTE_ADDR", "")
+    said = asked_from(request.META)
+    if said is None:
+        said = request.META.get("REMOTE_ADDR", "")
     try:
         return str(ip_address(said))
     except ValueError:

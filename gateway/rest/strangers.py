@@ -16,6 +16,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from crm.errors import DomainError
+from gateway.rest.forwarded import asked_from
 from gateway.rest.throttling import TooManyRequests
 
 WINDOW = 60.0
@@ -76,15 +77,10 @@ def counted(request: Request) -> Iterator[None]:
 def address_of(request: Request) -> str:
     """Give who is asking, as far as that can be told; '' where it cannot.
 
-    `PROXY_HOPS` proxies of ours each append to `X-Forwarded-For`; what stands before is anybody's
-    word. Without them an address of a private network is taken for a proxy's.
+    Without `PROXY_HOPS` an address of a private network is taken for a proxy's.
     """
-    said, hops = request.META.get("REMOTE_ADDR", ""), settings.PROXY_HOPS
-    if hops:
-        passed = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-        said = passed[-hops].strip() if len(passed) >= hops else ""
-    address = _read(said)
-    if address is None or (not hops and not address.is_global):
+    address = _read(asked_from(request.META) or "")
+    if address is None or (not settings.PROXY_HOPS and not address.is_global):
         return ""
     if isinstance(address, IPv6Address):
         return address.exploded[:19]  # its /64: what one household or machine is given
