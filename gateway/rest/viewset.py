@@ -13,6 +13,7 @@ from rest_framework.viewsets import ViewSet
 
 from crm.audit import Actor, acting
 from crm.models import App
+from gateway.rest.forwarded import asked_from
 from gateway.rest.rendering import Json
 from gateway.rest.throttling import admit
 
@@ -61,7 +62,7 @@ class WireViewSet(ViewSet):
             return super().dispatch(request, *args, **kwargs)
         dialect = type(self).__module__.split(".")[1]
         own_id = getattr(request, "request_id", "")
-        address = request.META.get("REMOTE_ADDR", "")
+        address = asked_from(request.META) or ""
         with acting(Actor(via="api", name=dialect, request_id=own_id, address=address)):
             return super().dispatch(request, *args, **kwargs)
 

@@ -375,6 +375,16 @@ def test_an_apis_change_is_laid_at_its_own(client, new_app):
     assert AuditEntry.objects.count() == before
 
 
+def test_an_apis_caller_is_told_by_the_address_our_proxy_heard(client, new_app, settings):
+    from kumulos_calls import Caller, basic
+
+    settings.PROXY_HOPS = 1
+    backend = Caller(client, basic(new_app.api_key, new_app.server_key))
+    heard = {"HTTP_X_FORWARDED_FOR": "1.1.1.1, 8.8.8.8", "REMOTE_ADDR": "10.0.0.1"}
+    backend.ask("POST", "/channels", {"uuid": "news", "name": "News"}, **heard)
+    assert AuditEntry.objects.filter(kind="crm.channel").latest("id").address == "8.8.8.8"
+
+
 def test_no_api_meets_what_is_for_pages(client, db, monkeypatch):
     def fails(*_):
         raise AssertionError
