@@ -1,24 +1,16 @@
 """What the admin's pages cost on large tables: queries, and milliseconds until the answer."""
 
 import json
-import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from benchmarks.attempt import attempt
-from benchmarks.crowd import settle
+from benchmarks.crowded import crowded
 from benchmarks.figures import Report, say, summarise
 from benchmarks.plan import Plan
-from benchmarks.turns import ROOT, UNWANTED, WrongResult
-from devstack import programs
-from devstack.services import Services
 
 NAMES = ["pages.list_ms", "pages.search_ms", "pages.row_ms"]
 """Of each kind the slowest page; the table has every one of them."""
@@ -26,8 +18,6 @@ NAMES = ["pages.list_ms", "pages.search_ms", "pages.row_ms"]
 PEOPLE = 1_000_000
 LEDGER = 10
 """Firings to everybody, one a day: so many ledger rows for each person."""
-
-DEADLINE = 1800
 
 # one-to-one sends on top: what a list of notifications is long of
 HISTORY = """
@@ -68,26 +58,10 @@ def table(pages: Sequence[dict[str, Any]]) -> str:
 
 
 def _pages(people: int, rounds: int) -> list[dict[str, Any]]:
-    with ExitStack() as stack:
-        base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        services = Services(base / "engines", ephemeral=True, environ={})
-        urls = stack.enter_context(services)
-        environ = {
-            **{k: v for k, v in os.environ.items() if not UNWANTED.fullmatch(k)},
-            **urls.environment(),
-            "SECRET_KEY": "of a benchmark",
-            "GATEWAY_REQUIRE_SECOND_FACTOR": "0",
-            "DJANGO_SETTINGS_MODULE": "gateway.settings",
-        }
-        _run(programs.migrate(), environ)
-        made = _run([sys.executable, "manage.py", "create_app", "Bench", "--json"], environ)
-        app = json.loads(made)["id"]
-        say(f"settling {people:,} people")
-        with psycopg.connect(urls.database_url, autocommit=True) as database:
-            settle(database, app=app, people=people)
-            fill_history(database, app=app, asks=people)
+    with crowded(people) as crowd:
+        fill_history(crowd.database, app=crowd.app, asks=people)
         reader = [sys.executable, "-m", "benchmarks.page_reader", str(max(5, rounds))]
-        return [json.loads(line) for line in _run(reader, environ).splitlines()]
+        return [json.loads(line) for line in crowd.run(reader).splitlines()]
 
 
 def fill_history(database: psycopg.Connection, *, app: int, asks: int) -> None:
@@ -122,18 +96,3 @@ def _partition(ago: int) -> str:
          FOR VALUES FROM (%L) TO (%L)',
         to_char(current_date - {ago}, 'YYYYMMDD'), current_date - {ago}, current_date - {ago} + 1);
     END $$"""
-
-
-def _run(command: Sequence[str], environ: dict[str, str]) -> str:
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environ,
-        timeout=DEADLINE,
-    )
-    if done.returncode:
-        raise WrongResult((done.stderr.strip().splitlines() or [f"{command} failed"])[-1])
-    return done.stdout

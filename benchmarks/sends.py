@@ -5,22 +5,13 @@ line for each page: queries, milliseconds of the first and of a repeated look, a
 """
 
 import json
-import os
 import resource
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import psycopg
-
-from benchmarks.crowd import RULE, settle
-from benchmarks.turns import ROOT, UNWANTED
-from devstack import programs
-from devstack.services import Services
+from benchmarks.crowd import RULE
+from benchmarks.crowded import crowded
 
 PEOPLE = 1_000_000
 
@@ -60,38 +51,16 @@ SELECT current_date, %(occurrence)s, id, install_id,
 
 def main(people: int) -> None:
     """Make the engines and the crowd, and look from another process."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as base:
-        services = Services(Path(base) / "engines", ephemeral=True, environ={})
-        with services as urls:
-            environ = {
-                **{k: v for k, v in os.environ.items() if not UNWANTED.fullmatch(k)},
-                **urls.environment(),
-                "SECRET_KEY": "of a benchmark",
-                "GATEWAY_REQUIRE_SECOND_FACTOR": "0",
-                "DJANGO_SETTINGS_MODULE": "gateway.settings",
-                "GATEWAY_LOG_LEVEL": "ERROR",
-            }
-            _run(programs.migrate(), environ)
-            made = _run([sys.executable, "manage.py", "create_app", "Bench", "--json"], environ)
-            app = json.loads(made)["id"]
-            with psycopg.connect(urls.database_url, autocommit=True) as database:
-                settle(database, app=app, people=people)
-                facts = {"app": app, "people": people, "gone": people // 100}
-                sent = database.execute(SENT, facts).fetchone()
-                assert sent is not None
-                facts["occurrence"] = sent[0]
-                database.execute(BATCHES, facts)
-                database.execute(LEDGER, facts)
-                database.execute("VACUUM ANALYZE")
-            look = [sys.executable, "-m", "benchmarks.sends", "look", str(app), str(sent[1])]
-            sys.stdout.write(_run(look, environ))
-
-
-def _run(command: Sequence[str], environ: dict[str, str]) -> str:
-    done = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environ
-    )
-    return done.stdout
+    with crowded(people) as crowd:
+        facts = {"app": crowd.app, "people": people, "gone": people // 100}
+        sent = crowd.database.execute(SENT, facts).fetchone()
+        assert sent is not None
+        facts["occurrence"] = sent[0]
+        crowd.database.execute(BATCHES, facts)
+        crowd.database.execute(LEDGER, facts)
+        crowd.database.execute("VACUUM ANALYZE")
+        look = [sys.executable, "-m", "benchmarks.sends", "look", str(crowd.app), str(sent[1])]
+        sys.stdout.write(crowd.run(look))
 
 
 def look(app: int, notification: int) -> None:
