@@ -1,25 +1,15 @@
 """Bodies that hold more than anybody needs: refused with a word, before anything follows them."""
 
 import pytest
-from connectycube_calls import Cube, errors
-from kumulos_calls import Caller, basic, refused
+from connectycube_calls import errors
+from kumulos_calls import refused
 
 from gateway.rest import body, bracketed, storable
 
 
 @pytest.fixture
-def backend(client, new_app):
-    return Caller(client, basic(new_app.api_key, new_app.server_key))
-
-
-@pytest.fixture
-def device(client, new_app):
-    return Caller(client, basic(new_app.api_key, new_app.secret_key))
-
-
-@pytest.fixture
-def cube(client, new_app):
-    return Cube(client, new_app).of(None)
+def cube(cube):
+    return cube.of(None)
 
 
 def nested(levels: int, key: str = "x") -> bytes:

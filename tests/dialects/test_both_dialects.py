@@ -4,9 +4,8 @@ import json
 from itertools import count
 
 import pytest
-from connectycube_calls import FCM_TOKEN, Cube, universal
+from connectycube_calls import FCM_TOKEN, universal
 from django.utils import timezone
-from kumulos_calls import Caller, basic
 
 from crm.commands.accounts import SignUp, sign_up
 from crm.models import DeviceToken, User
@@ -16,21 +15,6 @@ from delivery.tasks import fan_out
 
 APNS = "ab" * 32
 numbers = count()
-
-
-@pytest.fixture
-def backend(client, new_app):
-    return Caller(client, basic(new_app.api_key, new_app.server_key))
-
-
-@pytest.fixture
-def device(client, new_app):
-    return Caller(client, basic(new_app.api_key, new_app.secret_key))
-
-
-@pytest.fixture
-def cube(client, new_app):
-    return Cube(client, new_app)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Too many requests of an app, and too many wrong keys: refused in each dialect's own words."""
 
 import pytest
-from connectycube_calls import Cube, errors
+from connectycube_calls import errors
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -25,21 +25,6 @@ def fresh(monkeypatch):
     monkeypatch.setattr(throttling, "throttle", Throttle())
     monkeypatch.setattr(strangers, "strangers", Strangers())
     monkeypatch.setattr(auth, "keys", auth.KeyCache())
-
-
-@pytest.fixture
-def backend(client, new_app):
-    return Caller(client, basic(new_app.api_key, new_app.server_key))
-
-
-@pytest.fixture
-def device(client, new_app):
-    return Caller(client, basic(new_app.api_key, new_app.secret_key))
-
-
-@pytest.fixture
-def cube(client, new_app):
-    return Cube(client, new_app)
 
 
 @pytest.fixture

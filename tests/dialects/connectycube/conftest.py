@@ -8,12 +8,6 @@ from crm.commands.apps import create_app
 
 
 @pytest.fixture
-def cube(client, new_app) -> Cube:
-    """Give a caller without a token, who knows the application's keys."""
-    return Cube(client, new_app)
-
-
-@pytest.fixture
 def other_cube(client, db) -> Cube:
     """Give a caller of another application."""
     return Cube(client, create_app(name="Other"))

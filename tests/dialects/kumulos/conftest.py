@@ -12,16 +12,6 @@ SENT_AT = 1_600_000_000_000  # 2020-09-13T12:26:40Z, a device's clock in the pas
 
 
 @pytest.fixture
-def backend(client, new_app) -> Caller:
-    return Caller(client, basic(new_app.api_key, new_app.server_key))
-
-
-@pytest.fixture
-def device(client, new_app) -> Caller:
-    return Caller(client, basic(new_app.api_key, new_app.secret_key))
-
-
-@pytest.fixture
 def other_app(db):
     return create_app(name="Other")
 
