@@ -17,7 +17,6 @@ from crm.commands.sessions import forget_expired_sessions
 from crm.commands.token_health import forget_retired_tokens
 from delivery import dispatch, expiry, fanout, firings, ledger, retention, tally
 from delivery.doorbell import Doorbell
-from delivery.health import health
 from delivery.models.notification import Lane
 from delivery.scheduling import claims
 from delivery.webhooks.keeping import forget_events
@@ -68,7 +67,6 @@ def deliver(queue: str) -> None:
         if monotonic() - began_at >= TURN or _urgent_waits(behind=queue):
             doorbell.ring(deliver, (queue,), lane=queue)
             return
-    health.write()
 
 
 def _urgent_waits(*, behind: str) -> bool:

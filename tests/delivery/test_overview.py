@@ -11,6 +11,7 @@ from crm.models import DeviceToken, TokenCount
 from delivery import dispatch, fanout, overview, tally
 from delivery.health import health, quantile, spells
 from delivery.models import Breaker, HourTally, Occurrence, Open, Tally
+from tests.journeys.stack import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -156,6 +157,20 @@ def test_quantiles_are_upper_bounds_of_what_was_seen(credentials):
     assert quantile(found, 0.5) == 10
     assert quantile(found, 0.95) == 500
     assert quantile(found, 1) == 5000
+
+
+def test_what_was_noted_is_written_within_a_second_by_itself(credentials, monkeypatch):
+    monkeypatch.setattr("delivery.health.EVERY", 0.05)
+    health.write()  # what other tests have noted
+    pk = credentials["apns"].pk
+    for _ in range(3):
+        health.note(pk, {"accepted": 1}, first=0.01)
+
+    def asked():
+        found = spells([pk], now=timezone.now(), back=timedelta(minutes=10))[pk]
+        return sum(spell.asked for spell in found) == 3
+
+    wait_until("written", asked, seconds=5)
 
 
 def test_late_work_is_told_by_lane_and_app(app, phones, sends):
