@@ -1,19 +1,21 @@
 """One page: why did this user not get it."""
 
+from contextlib import suppress
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
-from crm import roles
 from crm.errors import NotFound
+from crm.models.membership import Role
 from delivery.models import Notification
 from delivery.why.answer import why_install, why_user
 from delivery.why.findings import Answer, Reason
+from gateway.console.doors import find_notification
 
 MOST = 2**31 - 1
 GOOD = {Reason.CONFIRMED}
@@ -61,17 +63,19 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _answer(request: HttpRequest, said: dict[str, Any]) -> Answer:
-    own = roles.apps_of(request.user)
-    found = Notification.objects.select_related("app").filter(
-        pk=said["notification"], app__in=own, kind=Notification.Kind.PUSH
-    )
-    notification = found.first()
-    if notification is None:
-        raise NotFound("no such notification", field="notification")
+    notification = _push(request, said["notification"])
     app, now = notification.app, timezone.now()
     if said["user"]:
         return why_user(notification, app=app, user_uid=said["user"], now=now)
     return why_install(notification, app=app, install_uid=said["install"], now=now)
+
+
+def _push(request: HttpRequest, id_: int) -> Notification:
+    with suppress(Http404):
+        notification = find_notification(request, id_, Role.VIEWER)
+        if notification.kind == Notification.Kind.PUSH:
+            return notification
+    raise NotFound("no such notification", field="notification")
 
 
 def _tone(reason: Reason) -> str:
