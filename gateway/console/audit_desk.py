@@ -1,6 +1,5 @@
 """The audit log as people read it: narrowed down, page by page, and as a file."""
 
-import csv
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import reduce
@@ -22,6 +21,7 @@ from crm.desk import ReadOnlyDesk, Rows
 from crm.keyset import Scope
 from crm.models import App, AuditEntry
 from crm.models.membership import Role
+from gateway.console.spreadsheet import csv_line
 
 CHUNK = 1000
 
@@ -231,28 +231,18 @@ def _said(value: Any, *, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
-class _Echo:
-    """A file that gives back what is written to it."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
 def _lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
     """Give the lines of the file, a thousand entries read at a time, by key."""
-    writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
+    yield csv_line(COLUMNS)
     rows, last = entries.order_by("-pk"), None
     while True:
         piece = list(rows.filter(pk__lt=last)[:CHUNK] if last else rows[:CHUNK])
         for entry in piece:
-            yield writer.writerow([_cell(getattr(entry, name)) for name in COLUMNS])
+            yield csv_line(_text(getattr(entry, name)) for name in COLUMNS)
         if len(piece) < CHUNK:
             return
         last = piece[-1].pk
 
 
-def _cell(value: Any) -> str:
-    """Give a value as a spreadsheet shows it, and never carries it out."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)

@@ -1,6 +1,5 @@
 """A send's ledger as a table, a page at a time: a million rows take no more memory than ten."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from django.db import connection
 
 from delivery.models import Notification
+from gateway.console.spreadsheet import csv_line
 
 COLUMNS = (
     "notification",
@@ -26,8 +26,6 @@ COLUMNS = (
 )
 
 PAGE = 2000
-RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What makes spreadsheets take a cell for a formula."""
 
 # key by key along the ledger's own primary key; each page is a statement of its own
 ROWS = """
@@ -53,21 +51,13 @@ SELECT id, due_at, zone, ledger_day FROM delivery_occurrence
 """
 
 
-class _Line:
-    """What `csv` writes to: gives the line back."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
 def lines_of(notification: Notification) -> Iterator[str]:
     """Give the lines of the table, its heading first: a row for each push that was answered for."""
-    write = csv.writer(_Line()).writerow
-    yield write(COLUMNS)
+    yield csv_line(COLUMNS)
     for firing, due_at, zone, day in _firings(notification):
         for rows in _pages(notification, firing, day):
-            about = (notification.pk, firing, _moment(due_at), _safe(zone))
-            yield "".join(write([*about, *_cells(row)]) for row in rows)
+            about = (notification.pk, firing, _moment(due_at), zone)
+            yield "".join(csv_line([*about, *_cells(row)]) for row in rows)
 
 
 def _firings(notification: Notification) -> Iterator[Any]:
@@ -92,15 +82,8 @@ def _ask(sql: str, params: list[Any]) -> Sequence[Any]:
 
 
 def _cells(row: Sequence[Any]) -> Sequence[Any]:
-    return [_moment(cell) if isinstance(cell, datetime) else _safe(cell) for cell in row]
+    return [_moment(cell) if isinstance(cell, datetime) else cell for cell in row]
 
 
 def _moment(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _safe(cell: Any) -> Any:
-    """Keep a text a text: an id that begins like a formula gets an apostrophe before it."""
-    if isinstance(cell, str) and cell.startswith(RISKY):
-        return f"'{cell}"
-    return "" if cell is None else cell
