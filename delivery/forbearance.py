@@ -10,6 +10,9 @@ from redis import Redis, RedisError
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 1.0
+"""Seconds any answer of the broker may take."""
+
 REST = 5.0
 """Seconds nobody asks a broker that has just failed to answer."""
 
@@ -33,5 +36,5 @@ class Forbearing:
 
 @lru_cache
 def store(url: str) -> Redis:
-    """Give this process's way to the broker's store; no answer takes longer than a second."""
-    return Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    """Give this process's way to the broker's store, which answers within `PATIENCE` or fails."""
+    return Redis.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)

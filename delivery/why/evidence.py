@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from crm.hurry import TookTooLong, within
 from crm.models import App, DeviceToken, Event, Install
-from delivery.hurry import TookTooLong, within
 from delivery.models import Notification, Occurrence, Open
 from delivery.providers.contract import known_as
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.db import connection
 
+from crm.hurry import TookTooLong, within
 from crm.models import Install, User
 from crm.segments.compile import compile_rule
 from crm.segments.explain import explain
 from crm.segments.rules import All, AnyOf, Leaf, Node, Not, Rule
 from crm.segments.vocabulary import Field
-from delivery.hurry import TookTooLong, within
 from delivery.targeting.segments import Ledger
 
 PATIENCE = timedelta(seconds=3)

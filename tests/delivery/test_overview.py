@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from crm.commands import count_tokens as counting
 from crm.commands.apps import create_app
 from crm.commands.count_tokens import count_tokens
-from crm.models import DeviceToken, TokenCount
-from delivery import dispatch, fanout, overview, tally
+from crm.models import DeviceToken, KeptAnswer, TokenCount
+from delivery import dispatch, fanout, overview, tally, tasks
 from delivery.health import health, quantile, spells
 from delivery.models import Breaker, HourTally, Occurrence, Open, Tally
 from tests.journeys.stack import wait_until
@@ -16,6 +17,7 @@ from tests.journeys.stack import wait_until
 pytestmark = pytest.mark.django_db
 
 DAY = timedelta(days=1)
+LONG_AGO = timezone.now() - 365 * DAY
 
 
 @pytest.fixture
@@ -113,6 +115,21 @@ def test_tokens_are_counted_once_an_hour_by_state(app, phones):
     found = overview.tokens([app.pk], today=(now + timedelta(minutes=70)).date())
     assert found.now == {("apns", "alive"): 3, ("apns", "disabled"): 1}
     assert TokenCount.objects.filter(day=found.counted_at.date(), state="dead").count() == 0
+
+
+def test_a_count_that_takes_too_long_is_given_up_and_stops_nothing_else(phones, monkeypatch):
+    phones.many(3)
+    monkeypatch.setattr(counting, "PATIENCE", timedelta(milliseconds=50))
+    slow = counting.COUNT.replace("FROM crm_devicetoken", "FROM crm_devicetoken, pg_sleep(5)")
+    monkeypatch.setattr(counting, "COUNT", slow)
+    KeptAnswer.objects.create(
+        app=phones.app, door="d", key="k", mark=b"", status=200, sealed=b"", created_at=LONG_AGO
+    )
+
+    tasks.upkeep()
+
+    assert not TokenCount.objects.exists()
+    assert not KeptAnswer.objects.exists()
 
 
 def test_a_credential_is_told_of_with_what_its_provider_answered(app, phones, memory, send):

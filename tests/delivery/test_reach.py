@@ -7,9 +7,9 @@ from django.db import connection
 from django.utils import timezone
 
 from crm.commands.apps import create_app
+from crm.hurry import TookTooLong, within
 from crm.models import Segment, User
 from delivery.audience import Audience
-from delivery.hurry import TookTooLong, within
 from delivery.reach import Way, reach
 from delivery.targeting.resolve import reachable
 from tests.conftest import TOPIC, Phones

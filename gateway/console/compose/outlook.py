@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crm import clock
+from crm.hurry import TookTooLong, within
 from delivery.audience import Audience
-from delivery.hurry import TookTooLong, within
 from delivery.reach import Reach, reach
 from delivery.schedule import Schedule
 from gateway.console.compose.plan import (

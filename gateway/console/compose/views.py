@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from crm import clock
 from crm.commands.segments import WriteSegment, create_segment
 from crm.errors import DomainError
+from crm.hurry import TookTooLong, within
 from crm.models import App, Channel, Install, Segment
 from crm.models.membership import Role
 from crm.rule_widget import vocabulary_json
@@ -21,7 +22,6 @@ from crm.segments.explain import explain
 from crm.segments.rules import BadRule, Rule, parse
 from delivery.commands.once import send_once
 from delivery.commands.send import refuse_unfit
-from delivery.hurry import TookTooLong, within
 from delivery.models import Notification
 from delivery.providers.contract import Transport
 from delivery.providers.fitness import sizes_of

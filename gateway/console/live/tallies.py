@@ -15,8 +15,8 @@ from typing import Any
 from django.core.cache import cache
 from redis import RedisError
 
+from crm.hurry import TookTooLong, within
 from delivery.breakdown import Breakdown, break_down
-from delivery.hurry import TookTooLong, within
 from delivery.models import Notification
 
 log = logging.getLogger(__name__)

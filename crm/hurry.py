@@ -1,4 +1,4 @@
-"""A question somebody waits for at a page is given up in time, whatever it would have answered."""
+"""A question others wait behind is given up in time, whatever it would have answered."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
