@@ -13,7 +13,7 @@ from detect_secrets.settings import default_settings, transient_settings
 
 from devstack.place import ROOT
 
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-flower.lock")
 CLEAN, FOUND, NOT_ASKED = 0, 1, 3
 """Exit codes: an audit that could not be made is neither good nor bad news."""
 
@@ -33,7 +33,7 @@ Finding = tuple[str, str, str]
 
 
 def audit(_arguments: list[str]) -> int:
-    """Look both lock files up in an advisory service; 3 where none can be asked.
+    """Look the lock files up in an advisory service; 3 where none can be asked.
 
     AUDIT_URL names another service than PyPI's own that speaks OSV's language.
     """

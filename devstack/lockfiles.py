@@ -1,4 +1,4 @@
-"""What the two lock files promise: every direct dependency pinned with hashes, no host named."""
+"""What the lock files promise: every direct dependency pinned with hashes, no host named."""
 
 import re
 import tomllib
@@ -13,8 +13,12 @@ def lock_problems(root: Path) -> list[str]:
     """Return what is wrong with the lock files, nothing when they keep their promise."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     shipped = project["project"]["dependencies"]
-    development = project["dependency-groups"]["dev"]
-    wanted = {"requirements.lock": shipped, "requirements-dev.lock": [*shipped, *development]}
+    groups = project["dependency-groups"]
+    wanted = {
+        "requirements.lock": shipped,
+        "requirements-dev.lock": [*shipped, *groups["dev"]],
+        "requirements-flower.lock": groups["flower"],
+    }
     found = {name: (root / name).read_text(encoding="utf-8") for name in wanted}
     problems = [line for name in wanted for line in _problems(name, found[name], wanted[name])]
     return [*problems, *_disagreements(found["requirements.lock"], found["requirements-dev.lock"])]

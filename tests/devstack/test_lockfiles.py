@@ -8,6 +8,7 @@ PROJECT = """
 dependencies = ["Django>=5.2", "psycopg[binary]>=3", "aioapns==4.0"]
 [dependency-groups]
 dev = ["pytest>=9"]
+flower = ["flower>=2"]
 """
 HASH = " \\\n    --hash=sha256:00\n"
 SHIPPED = f"aioapns==4.0{HASH}django==5.2.19{HASH}psycopg==3.3.9{HASH}"
@@ -16,10 +17,11 @@ DEVELOPMENT = f"{SHIPPED}pytest==9.2.0 ; python_version > '3'{HASH}"
 
 @pytest.fixture
 def problems(tmp_path):
-    def write(shipped=SHIPPED, development=DEVELOPMENT):
+    def write(shipped=SHIPPED, development=DEVELOPMENT, flower=f"flower==2.2{HASH}"):
         (tmp_path / "pyproject.toml").write_text(PROJECT)
         (tmp_path / "requirements.lock").write_text(shipped)
         (tmp_path / "requirements-dev.lock").write_text(development)
+        (tmp_path / "requirements-flower.lock").write_text(flower)
         return lock_problems(tmp_path)
 
     return write
@@ -28,6 +30,12 @@ def problems(tmp_path):
 def test_our_own_lock_files_keep_their_promise():
     assert lock_problems(ROOT) == []
     assert len(pins((ROOT / "requirements-dev.lock").read_text())) > 50
+
+
+def test_what_celery_would_load_into_every_process_is_kept_apart():
+    apart = pins((ROOT / "requirements-flower.lock").read_text())
+    assert "flower" in apart
+    assert not set(apart) & set(pins((ROOT / "requirements-dev.lock").read_text()))
 
 
 def test_locks_that_agree_with_the_project_have_no_problem(problems):
@@ -39,6 +47,10 @@ def test_a_dependency_that_is_not_pinned_is_named(problems):
         "requirements.lock: django is not pinned",
         "requirements-dev.lock: djangx is missing, requirements.lock has 5.2.19",
     ]
+
+
+def test_what_is_kept_apart_is_pinned_too(problems):
+    assert problems(flower="") == ["requirements-flower.lock: flower is not pinned"]
 
 
 def test_a_pin_that_contradicts_the_project_is_named(problems):

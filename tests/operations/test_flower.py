@@ -17,7 +17,11 @@ from tests.journeys.stack import exchange, wait_until
 
 pytestmark = pytest.mark.long
 
+LOCK = ROOT / "requirements-flower.lock"
 COMPOSE = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
+
+
+PASSWORD = "ops:a long password"
 
 
 def command(port):
@@ -26,10 +30,22 @@ def command(port):
     return [w.replace("0.0.0.0", "127.0.0.1").replace("5555", str(port)) for w in said]
 
 
-def environ(stack, password):
+@pytest.fixture(scope="module")
+def flowers(tmp_path_factory):
+    """Install Flower where the image has it: in a folder beside everything else."""
+    folder = tmp_path_factory.mktemp("flower")
+    pinned = ["--require-hashes", "--only-binary", ":all:", "--no-deps", "-r", LOCK]
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--target", folder, *pinned], check=True
+    )
+    return folder
+
+
+@pytest.fixture
+def environ(stack, flowers):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     kept = {name: value for name, value in stack.environ.items() if name != "GATEWAY_METRICS_PORT"}
-    return {**kept, "FLOWER_BASIC_AUTH": password, "PATH": path}
+    return {**kept, "FLOWER_BASIC_AUTH": PASSWORD, "PATH": path, "PYTHONPATH": str(flowers)}
 
 
 def ask(url, password=None):
@@ -43,12 +59,10 @@ def ask(url, password=None):
     return status, body.decode(errors="replace")
 
 
-def test_flower_lists_workers_and_tasks_to_who_knows_the_password(stack, tmp_path):
-    port, password = free_port(), "ops:a long password"
+def test_flower_lists_workers_and_tasks_to_who_knows_the_password(stack, environ, tmp_path):
+    port = free_port()
     log = (tmp_path / "flower.log").open("wb")
-    flower = subprocess.Popen(
-        command(port), cwd=ROOT, env=environ(stack, password), stdout=log, stderr=log
-    )
+    flower = subprocess.Popen(command(port), cwd=ROOT, env=environ, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until("up", lambda: ask(url + "/")[0] == 401, seconds=60)
@@ -57,31 +71,31 @@ def test_flower_lists_workers_and_tasks_to_who_knows_the_password(stack, tmp_pat
             assert ask(url + path, "ops:guessed")[0] == 401, path
 
         def workers():
-            status, said = ask(url + "/api/workers?refresh=1", password)
+            status, said = ask(url + "/api/workers?refresh=1", PASSWORD)
             return status == 200 and "celery@" in said and said
 
         said = wait_until("the worker", workers, seconds=60)
         assert '"urgent"' in said
         assert stack.environ["SECRET_KEY"] not in said  # of the settings a worker shows
         stack.tokens(1)
-        wait_until("its tasks", lambda: _tells_of_deliver(stack, url, password), seconds=60)
+        wait_until("its tasks", lambda: _tells_of_deliver(stack, url), seconds=60)
     finally:
         flower.terminate()
         flower.wait(20)
         log.close()
 
 
-def _tells_of_deliver(stack, url, password):
+def _tells_of_deliver(stack, url):
     stack.broadcast()
     time.sleep(1)
-    return '"deliver"' in ask(url + "/api/tasks?taskname=deliver&limit=5", password)[1]
+    return '"deliver"' in ask(url + "/api/tasks?taskname=deliver&limit=5", PASSWORD)[1]
 
 
-def test_flower_does_not_start_without_a_password(stack):
+def test_flower_does_not_start_without_a_password(environ):
     done = subprocess.run(
         command(free_port()),
         cwd=ROOT,
-        env=environ(stack, ""),
+        env={**environ, "FLOWER_BASIC_AUTH": ""},
         capture_output=True,
         text=True,
         timeout=60,
