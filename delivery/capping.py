@@ -120,9 +120,7 @@ def slots_of(install_ids: Iterable[int]) -> Mapping[int, Sequence[Slot]]:
     """Give the slots the stored rows still show, oldest first, by install."""
     rows = CapTaken.objects.filter(install_id__in=list(install_ids))
     return {
-        row.install_id: [
-            Slot(*one) for one in zip(row.occurrence_ids, row.taken_at, strict=True)
-        ]
+        row.install_id: [Slot(*one) for one in zip(row.occurrence_ids, row.taken_at, strict=True)]
         for row in rows
     }
 

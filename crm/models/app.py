@@ -8,7 +8,6 @@ from django.db.models.functions import Now
 
 from crm.sealing import fingerprint
 
-
 MOST_PUSHES = 100
 """What a cap may allow: each of them is remembered with the install while the window lasts."""
 

@@ -409,9 +409,7 @@ def test_another_apps_cap_is_its_own(app, phones, memory, broadcast):
     assert ends(broadcast()) == {"capped": 1}
 
 
-def test_without_a_cap_a_batch_costs_not_a_statement_more(
-    app, phones, memory, sends, monkeypatch
-):
+def test_without_a_cap_a_batch_costs_not_a_statement_more(app, phones, memory, sends, monkeypatch):
     phones.many(2)
     memory()
     work(sends.to_everyone())  # what is made once, such as a breaker, is there

@@ -36,9 +36,9 @@ LOOK_EVERY = 0.5
 SKIP = 3600
 
 
-SETTLED = (
-    "SELECT sum(accepted + rejected + unregistered + expired + cancelled + capped + uncertain)::bigint"
-)
+SETTLED = """
+SELECT sum(accepted + rejected + unregistered + expired + cancelled + capped + uncertain)::bigint
+"""
 
 
 def drain(stack: Stack, *, seconds: float) -> list[Waiting]:
