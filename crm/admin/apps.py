@@ -100,8 +100,8 @@ class AppAdmin(Desk):
                 "fields": ["cap_pushes", "cap_window"],
                 "description": "Whoever has had so many bulk pushes is not sent another until the"
                 " window has passed; it ends as “capped” in the counts and in Why not? Urgent"
-                " pushes, those to one person for one, always go out and do not count. A change"
-                " holds from the next batch on, and for sends under way.",
+                " pushes, to a few by name or of high priority, always go out and do not count."
+                " A change holds from the next batch on, for sends under way, too.",
             },
         ),
         (
