@@ -116,7 +116,9 @@ def test_what_could_not_be_counted_takes_the_apps_name(sender, form, phones, mon
     assert post(sender, "send", {**kept, "typed": "Example"}).status_code == 302
 
 
-def test_a_count_says_whom_the_cap_would_hold_back(sender, form, phones, memory, sends, app):
+def test_a_count_says_whom_the_cap_would_hold_back(  # noqa: PLR0917
+    sender, form, phones, memory, sends, app
+):
     phones.many(3)
     memory()
     said = "it would not go to"
@@ -128,10 +130,11 @@ def test_a_count_says_whom_the_cap_would_hold_back(sender, form, phones, memory,
 
     answer = post(sender, "reach", form).json()
 
-    assert answer["warnings"] == [
+    [warning] = answer["warnings"]
+    assert warning == (
         "2 of these devices have had 1 push in 24 hours already: as a bulk send it would not go to"
         " them now."
-    ]
+    )
     assert answer["counts"]["devices"] == "3"
 
 
