@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -115,8 +115,8 @@ def over_cap(audience: Audience, *, app: App, now: datetime) -> int:
         return 0
     reached, params = reachable(audience, app_id=app.pk, now=now)
     with connection.cursor() as cursor:
-        counted = [now - app.cap_window, now, app.cap_pushes]
-        cursor.execute(OVER_CAP.format(reached=reached), [*params, *counted])
+        asked: list[Any] = [*params, now - app.cap_window, now, app.cap_pushes]
+        cursor.execute(OVER_CAP.format(reached=reached), asked)
         return int(cursor.fetchone()[0])
 
 
