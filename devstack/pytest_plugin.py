@@ -43,7 +43,10 @@ def start(config: pytest.Config) -> None:
     A cleanup rather than pytest_unconfigure alone, which is skipped when a conftest fails early.
     """
     base = Path(tempfile.mkdtemp(prefix="gateway-tests-"))
-    services = Services(base, ephemeral=True)
+    # what is named there was started for the process that started this one
+    inherited = NAMES if OURS in os.environ else ()
+    environ = {name: value for name, value in os.environ.items() if name not in inherited}
+    services = Services(base, ephemeral=True, environ=environ)
     try:
         urls = services.start()
     except StackError as problem:

@@ -9,14 +9,16 @@ from devstack.services import run_dir_of
 
 SUITE = """
 import os, pathlib, time
-import psycopg, redis
+import psycopg, pytest, redis
 
-def test_the_engines_are_ours():
+@pytest.mark.parametrize("n", range(int(os.environ.get("TESTS", "1"))))
+def test_the_engines_are_ours(n):
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         place, = connection.execute("select current_setting('data_directory')").fetchone()
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
         assert client.ping()
-    pathlib.Path(__file__).with_name("place").write_text(os.path.dirname(place))
+    name = os.environ.get("PYTEST_XDIST_WORKER", "place")
+    pathlib.Path(__file__).with_name(name).write_text(f"{os.path.dirname(place)} {client}")
     if os.environ.get("LINGER"):
         time.sleep(60)
 """
@@ -27,10 +29,10 @@ def run_suite(marked, tmp_path):
     (tmp_path / "test_engines.py").write_text(SUITE)
     (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT}\n")
 
-    def start(**environ):
+    def start(*words, **environ):
         plugins = ["-p", "no:django", "-p", "no:valkey", "-p", "devstack.pytest_plugin"]
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugins, "."],
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugins, *words, "."],
             cwd=tmp_path,
             env={**marked.environ(), **environ},
             stdout=subprocess.PIPE,
@@ -43,7 +45,7 @@ def run_suite(marked, tmp_path):
 @pytest.fixture
 def place(tmp_path):
     note = tmp_path / "place"
-    return lambda: Path(note.read_text()) if note.is_file() else None
+    return lambda: Path(note.read_text().split()[0]) if note.is_file() else None
 
 
 def test_a_plain_pytest_gets_engines_and_takes_them_away_again(run_suite, place, marked, traces_of):
@@ -52,6 +54,16 @@ def test_a_plain_pytest_gets_engines_and_takes_them_away_again(run_suite, place,
     assert "1 passed" in words
     assert not place().exists()
     assert traces_of(place()) == []
+    assert marked.living() == []
+
+
+def test_each_of_several_processes_has_engines_of_its_own(run_suite, tmp_path, marked):
+    with run_suite("-n", "2", TESTS="2") as suite:
+        words, _ = suite.communicate(timeout=60)
+    assert "2 passed" in words
+    engines = [(tmp_path / name).read_text().split(maxsplit=1) for name in ("gw0", "gw1")]
+    assert engines[0][0] != engines[1][0]
+    assert engines[0][1] != engines[1][1]
     assert marked.living() == []
 
 
