@@ -297,6 +297,24 @@ def test_what_waits_for_its_turn_takes_no_slot(app, phones, memory, broadcast, m
     assert ends(again(waits)) == {"capped": 1}
 
 
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [("held_at", {}), ("called_off_at", {"cancelled": 1}), ("expires_at", {"expired": 1})],
+)
+def test_what_is_paused_called_off_or_over_takes_no_slot(  # noqa: PLR0917
+    app, phones, memory, sends, column, told
+):
+    phones.ring("one")
+    memory()
+    cap(app, 1)
+    occurrence = sends.to_everyone()
+    list(fanout.plan_batches(occurrence.pk))
+    Occurrence.objects.update(**{column: timezone.now()})
+
+    assert ends(again(occurrence)) == told
+    assert slots() == {}
+
+
 def test_what_cannot_be_sent_at_all_takes_no_slot(app, phones, broadcast):
     phones.ring("one")
     cap(app, 1)
