@@ -51,6 +51,8 @@ def test_a_cap_is_set_by_keyboard_and_refused_beside_its_field(desk, live_server
     expect(desk.get_by_text("was changed successfully")).to_be_visible()
     app.refresh_from_db()
     assert (app.cap_pushes, app.cap_window.days) == (3, 7)
+    desk.goto(live_server.url + reverse("admin:crm_app_change", args=[app.pk]))
+    expect(desk.locator("input[name=cap_window]")).to_have_value("7 00:00:00")
 
 
 def test_the_page_of_a_send_counts_whom_it_held_back(desk, live_server, held_back):
