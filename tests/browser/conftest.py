@@ -49,6 +49,7 @@ def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A desktop's page; a script error or a thing our own policy refuses fails the test."""
     context = chromium.new_context(viewport=DESKTOP, reduced_motion="reduce")
     page = context.new_page()
+    page.bring_to_front()  # the page before it may not have let go of the focus yet
     page.set_default_timeout(15_000)
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(f"script: {error}"))

@@ -3,9 +3,9 @@ import pytest
 from tests.journeys.stack import Stack
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory):
-    """One gateway for a module's journeys; each starts with a fresh app and an honest simulator."""
+    """One gateway for all journeys; each starts with a fresh app and an honest simulator."""
     stack = Stack(tmp_path_factory.mktemp("stack"))
     try:
         stack.start()

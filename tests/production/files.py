@@ -12,7 +12,7 @@ import yaml
 from devstack.place import ROOT
 
 DOCKER = ROOT / "docker"
-ROLES = ("web", "worker", "tick", "migrate")
+ROLES = ("web", "worker", "worker-urgent", "tick", "migrate")
 
 GIVEN = re.compile(r"\$\{(?P<name>[A-Z_]+):-(?P<default>[^}]*)\}")
 

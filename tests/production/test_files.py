@@ -122,7 +122,7 @@ needs_systemd = pytest.mark.skipif(
 
 @needs_systemd
 @pytest.mark.parametrize(
-    "unit", ["web.service", "worker@1.service", "tick.service", "migrate.service"]
+    "unit", [f"{role}.service" for role in ("web", "worker@1", "worker-urgent", "tick", "migrate")]
 )
 def test_systemd_understands_every_line(installed, unit):
     done = subprocess.run(
@@ -216,16 +216,17 @@ def test_containers_are_nobody_and_write_nothing():
         assert container["resources"]["limits"]["memory"]
 
 
-def test_a_worker_is_given_the_time_its_longest_task_may_take():
+@pytest.mark.parametrize("role", ["worker", "worker-urgent"])
+def test_a_worker_is_given_the_time_its_longest_task_may_take(role):
     longest = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)
     stops = {
-        "compose": int(files.compose()["services"]["worker"]["stop_grace_period"].rstrip("s")),
-        "kubernetes": files.pods()["worker"]["terminationGracePeriodSeconds"],
-        "systemd": int(files.units()["worker"]["TimeoutStopSec"][0]),
+        "compose": int(files.compose()["services"][role]["stop_grace_period"].rstrip("s")),
+        "kubernetes": files.pods()[role]["terminationGracePeriodSeconds"],
+        "systemd": int(files.units()[role]["TimeoutStopSec"][0]),
     }
     for place, seconds in stops.items():
         assert timedelta(seconds=seconds) > longest, place
-    assert files.units()["worker"]["KillMode"] == ["mixed"]  # its children must not be signalled
+    assert files.units()[role]["KillMode"] == ["mixed"]  # its children must not be signalled
 
 
 def test_web_is_given_the_time_its_requests_may_take():
