@@ -59,6 +59,7 @@ FIGURES = {
     "fanout.rate": Told("pushes/s"),
     "fanout.growth": Told("x", at_least(0.9)),
     "fanout.personal_ratio": Told("x", at_most(1.6)),
+    "fanout.capped_ratio": Told("x"),
     **{name: Told("x", at_least(0.7)) for name in STREAMS},
     "fanout.worker_mib": Told("MiB"),
     "fanout.worker_growth": Told("x", at_most(1.1)),
@@ -122,6 +123,8 @@ def _rounds(stage: Stage, crowd: Audience, *, rounds: int) -> list[dict[str, flo
     for number in range(1, rounds + 1):
         near = send(gateway, stage.near)
         personal = send(gateway, stage.near, **personally(stage.near.devices))
+        with gateway.capped(stage.near.app):
+            capped = send(gateway, stage.near)
         away = {name: send(gateway, audience).rate for name, audience in stage.far.items()}
         at_first = at_first or gateway.peak_mib("worker")
         turn = send(gateway, crowd)
@@ -135,6 +138,7 @@ def _rounds(stage: Stage, crowd: Audience, *, rounds: int) -> list[dict[str, flo
                 "fanout.rate": turn.rate,
                 "fanout.growth": turn.rate / near.rate,
                 "fanout.personal_ratio": personal.total_us / near.total_us,
+                "fanout.capped_ratio": capped.total_us / near.total_us,
                 **{name: rate / near.rate for name, rate in away.items()},
                 "fanout.worker_mib": peak,
                 "fanout.worker_growth": peak / at_first,

@@ -12,7 +12,7 @@ from django.db import Error
 
 from crm import clock
 from crm.models import App, DeviceToken
-from delivery import breaker, context, leftovers, metrics, outcomes, pacing, tracing
+from delivery import breaker, capping, context, leftovers, metrics, outcomes, pacing, tracing
 from delivery.answers import Answers, Asked
 from delivery.backoff import backoff
 from delivery.breaker import Leave, Rest
@@ -166,7 +166,10 @@ def _chosen(
 def _push(
     batch: Batch, here: Sequence[Addressee], leave: Leave, *, later: Sequence[Addressee]
 ) -> list[Part]:
-    """Push to everybody here and give what is to be asked again, with those kept for later."""
+    """Push to everybody here and give what is to be asked again, with those kept for later.
+
+    The cap comes last, when nothing else is in the way: what only waits takes no slot.
+    """
     assert batch.credential is not None  # the breaker lets none pass without
     try:
         provider, push = registry.adapter_for(opened(batch.credential)), push_of(batch)
@@ -175,6 +178,13 @@ def _push(
         breaker.hand_back(leave)
         wait = backoff(batch.tries + 1)
         return [Part(_ids([*here, *later]), wait=wait, reason=_told(fault), tried=True)]
+    if (capped := capping.take_slots(batch, [a.install_id for a in here])).installs:
+        over = [a for a in here if a.install_id in capped.installs]
+        _end(batch, over, Delivery.Verdict.CAPPED, reason=capped.reason)
+        here = [a for a in here if a.install_id not in capped.installs]
+    if not here:
+        breaker.hand_back(leave)
+        return leftovers.unprobed(leave, later=_ids(later))
     answers = _ask_traced(batch, here, provider, push, leave)
     return leftovers.parts_of(batch, answers, later=_ids(later))
 

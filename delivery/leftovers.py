@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from delivery.answers import Answers, stops_all
 from delivery.backoff import backoff, together
+from delivery.breaker import Leave
 from delivery.models import Batch
 from delivery.providers.contract import SIBLINGS, Environment, Outcome
 from delivery.scheduling.division import Part
@@ -22,6 +23,14 @@ def parts_of(batch: Batch, answers: Answers, *, later: Sequence[int]) -> list[Pa
         *_uncertain(batch, answers),
         *_strays(batch, answers),
     ]
+
+
+def unprobed(leave: Leave, *, later: Sequence[int]) -> list[Part]:
+    """Give what a probe kept back that found nobody to push to: the next probe is of others."""
+    if not later:
+        return []
+    assert leave.breaker is not None  # or nobody would have been kept back
+    return [Part(later, reason=leave.breaker.reason, breaker=leave.breaker)]
 
 
 def moved_parts(batch: Batch, moved: Mapping[int, str]) -> list[Part]:

@@ -92,7 +92,8 @@ SELECT n.app_id, 0, '{Topic.FINISHED.value}', o.id,
            'finishedAt', o.finished_at, 'cancelled', o.called_off_at IS NOT NULL,
            'targeted', o.targeted, 'outcomes', jsonb_build_object(
                'accepted', o.accepted, 'rejected', o.rejected, 'unregistered', o.unregistered,
-               'expired', o.expired, 'cancelled', o.cancelled, 'uncertain', o.uncertain)),
+               'expired', o.expired, 'cancelled', o.cancelled, 'capped', o.capped,
+               'uncertain', o.uncertain)),
        o.finished_at
   FROM ended o JOIN delivery_notification n ON n.id = o.notification_id
  WHERE {WANTED.format(app="n.app_id", topic=Topic.FINISHED.value)}

@@ -40,6 +40,7 @@ class Share:
     unregistered: int = 0
     expired: int = 0
     cancelled: int = 0
+    capped: int = 0
     uncertain: int = 0
     opened: int = 0
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
+from crm.models import App
 from crm.segments.compile import PLATFORM
 from delivery.audience import Audience
 from delivery.targeting.members import members
@@ -45,6 +46,13 @@ SELECT GROUPING(a.transport), GROUPING({platform}), a.transport, a.environment, 
   FROM ({reached}) a
   JOIN crm_devicetoken t ON t.id = a.id LEFT JOIN crm_install i ON i.id = t.install_id
  GROUP BY GROUPING SETS ((a.transport, a.environment, a.topic), ({platform}), ({zone}))
+"""
+
+OVER_CAP = """
+SELECT count(*) FROM ({reached}) a
+  JOIN crm_devicetoken t ON t.id = a.id
+  JOIN delivery_captaken c ON c.install_id = t.install_id
+ WHERE (SELECT count(*) FROM unnest(c.taken_at) AS at WHERE at > %s AND at <= %s) >= %s
 """
 
 ZONE = f"coalesce(nullif(i.timezone, ''), '{UNKNOWN}')"
@@ -96,6 +104,20 @@ def reach(audience: Audience, *, app_id: int, now: datetime) -> Reach:
         platforms=platforms,
         zones=zones,
     )
+
+
+def over_cap(audience: Audience, *, app: App, now: datetime) -> int:
+    """Count the devices of an audience that a bulk push would not go to now: the app's cap is met.
+
+    By the time it goes out it may be others. Nothing is asked where there is no cap.
+    """
+    if app.cap_pushes is None:
+        return 0
+    reached, params = reachable(audience, app_id=app.pk, now=now)
+    with connection.cursor() as cursor:
+        asked: list[Any] = [*params, now - app.cap_window, now, app.cap_pushes]
+        cursor.execute(OVER_CAP.format(reached=reached), asked)
+        return int(cursor.fetchone()[0])
 
 
 def _who(audience: Audience, *, app_id: int, now: datetime) -> Mapping[str, int]:

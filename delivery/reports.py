@@ -66,7 +66,8 @@ def _opens(app: App, notification_id: int) -> QuerySet[Open]:
 class Funnel:
     """How many pushes of a notification ended how; `pending` of them have not ended yet.
 
-    targeted = accepted + rejected + unregistered + expired + cancelled + uncertain + pending.
+    targeted = accepted + rejected + unregistered + expired + cancelled + capped + uncertain +
+    pending.
     """
 
     targeted: int = 0
@@ -75,6 +76,7 @@ class Funnel:
     unregistered: int = 0
     expired: int = 0
     cancelled: int = 0
+    capped: int = 0
     uncertain: int = 0
     pending: int = 0
     replayed: int = 0
@@ -88,6 +90,7 @@ COUNTERS = (
     "unregistered",
     "expired",
     "cancelled",
+    "capped",
     "uncertain",
     "replayed",
 )

@@ -15,7 +15,7 @@ from crm.commands.history import forget_device_events
 from crm.commands.kept_answers import forget_answers
 from crm.commands.sessions import forget_expired_sessions
 from crm.commands.token_health import forget_retired_tokens
-from delivery import dispatch, expiry, fanout, firings, ledger, retention, tally
+from delivery import capping, dispatch, expiry, fanout, firings, ledger, retention, tally
 from delivery.doorbell import Doorbell
 from delivery.models.notification import Lane
 from delivery.scheduling import claims
@@ -120,6 +120,7 @@ def upkeep() -> None:
     expiry.log_warnings(now=now)
     forget_answers(now=now)
     forget_events(now=now)
+    capping.forget_slots(today=now.date())
 
 
 @shared_task(name="sweep")

@@ -91,6 +91,43 @@ class AppAdmin(Desk):
     search_help_text = "the whole name, or API key"
     readonly_fields = ["api_key", "mode", "web_push_public_key", "created_at"]
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
+    fieldsets = [
+        (None, {"fields": ["name", "api_key", "mode", "created_at"]}),
+        ("Sending", {"fields": ["resend_uncertain", "rate_limit"]}),
+        (
+            "Frequency cap",
+            {
+                "fields": ["cap_pushes", "cap_window"],
+                "description": "Whoever has had so many bulk pushes is not sent another until the"
+                " window has passed; it ends as “capped” in the counts and in Why not? Urgent"
+                " pushes, to a few by name or of high priority, always go out and do not count."
+                " A change holds from the next batch on, for sends under way, too.",
+            },
+        ),
+        (
+            "Kumulos",
+            {
+                "fields": [
+                    "kumulos_v2_status",
+                    "web_push_public_key",
+                    "web_icon_url",
+                    "web_prompts",
+                    "safari_push_id",
+                ]
+            },
+        ),
+        (
+            "ConnectyCube",
+            {
+                "fields": [
+                    "cube_signature_required",
+                    "cube_creates_users",
+                    "cube_default_environment",
+                    "cube_event_answer",
+                ]
+            },
+        ),
+    ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A new app is nobody's yet: superusers make them."""

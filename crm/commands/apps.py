@@ -4,6 +4,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from typing import Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -87,6 +88,8 @@ class ChangeApp:
 
     app: App
     rate_limit: int | Literal[""] | None = None
+    cap_pushes: int | Literal[""] | None = None
+    cap_window: timedelta | None = None
     resend_uncertain: str | None = None
     kumulos_v2_status: int | None = None
     web_icon_url: str | None = None

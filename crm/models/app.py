@@ -1,9 +1,17 @@
 """The tenant and the keys that open it."""
 
+from datetime import timedelta
+
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
 from crm.sealing import fingerprint
+
+MOST_PUSHES = 100
+"""What a cap may allow: each of them is remembered with the install while the window lasts."""
+
+SHORTEST_WINDOW, LONGEST_WINDOW = timedelta(minutes=1), timedelta(days=30)
 
 
 class AppQuerySet(models.QuerySet["App"]):
@@ -70,6 +78,23 @@ class App(models.Model):
     )
     # requests a second through each door; null is what the settings say, 0 no limit
     rate_limit = models.PositiveIntegerField(null=True, blank=True)
+    # at most so many bulk pushes to one install within the window; null is no cap (docs/adr/0024)
+    cap_pushes = models.PositiveSmallIntegerField(
+        "pushes",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_PUSHES)],
+        help_text="At most so many bulk pushes to one device within the window below; empty: no"
+        f" cap. A whole number from 1 to {MOST_PUSHES}.",
+    )
+    cap_window = models.DurationField(
+        "within",
+        default=timedelta(hours=24),
+        db_default=timedelta(hours=24),
+        validators=[MinValueValidator(SHORTEST_WINDOW), MaxValueValidator(LONGEST_WINDOW)],
+        help_text="[days] hours:minutes:seconds, such as 24:00:00 or 7 00:00:00; from one minute to"
+        " 30 days, counted back from each push.",
+    )
     # what public clients of Kumulos' second send API disagree about (contracts/kumulos §7)
     kumulos_v2_status = models.PositiveSmallIntegerField(
         choices=V2Status.choices, default=V2Status.ACCEPTED, db_default=202
@@ -98,6 +123,15 @@ class App(models.Model):
                 condition=models.Q(mode="live", live_app=None)
                 | models.Q(mode="test", live_app__isnull=False),
                 name="app_is_live_or_a_twin",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(cap_pushes=None)
+                | models.Q(cap_pushes__gte=1, cap_pushes__lte=MOST_PUSHES),
+                name="app_cap_is_bounded",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(cap_window__gte=SHORTEST_WINDOW, cap_window__lte=LONGEST_WINDOW),
+                name="app_cap_window_is_bounded",
             ),
             # what a credential refers to: its mode is its app's
             models.UniqueConstraint(fields=["id", "mode"], name="app_with_its_mode"),

@@ -40,6 +40,7 @@ class OccurrenceAdmin(ReadOnlyDesk):
         "uncertain",
         "expired",
         "cancelled",
+        "capped",
         "pending",
         "expected_finish",
     ]

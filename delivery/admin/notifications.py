@@ -154,7 +154,7 @@ class NotificationAdmin(ReadOnlyDesk):
             panel(
                 "Firings",
                 "firing, due, zone, state, targeted, accepted, rejected, unregistered, expired,"
-                " cancelled, uncertain, pending",
+                " cancelled, capped, uncertain, pending",
                 [
                     [
                         link(o, o.pk),
@@ -162,7 +162,8 @@ class NotificationAdmin(ReadOnlyDesk):
                         o.zone or "everywhere",
                         o.state,
                         *(f"{n:,}" for n in (o.targeted, o.accepted, o.rejected, o.unregistered)),
-                        *(f"{n:,}" for n in (o.expired, o.cancelled, o.uncertain, o.pending)),
+                        *(f"{n:,}" for n in (o.expired, o.cancelled, o.capped, o.uncertain)),
+                        f"{o.pending:,}",
                     ]
                     for o in firings
                 ],

@@ -2,6 +2,7 @@
 
 from delivery.models.batch import Batch
 from delivery.models.breaker import Breaker
+from delivery.models.cap_taken import CapTaken
 from delivery.models.credential import ProviderCredential
 from delivery.models.delivery import Delivery
 from delivery.models.inbox import InboxItem
@@ -22,6 +23,7 @@ from delivery.models.webhook import (
 __all__ = [
     "Batch",
     "Breaker",
+    "CapTaken",
     "Delivery",
     "Firing",
     "HourTally",

@@ -22,6 +22,7 @@ class Delivery(models.Model):
         UNREGISTERED = "unregistered"
         EXPIRED = "expired"
         CANCELLED = "cancelled"
+        CAPPED = "capped"
         UNCERTAIN = "uncertain"
 
     pk = models.CompositePrimaryKey("day", "occurrence_id", "token_id")

@@ -45,8 +45,8 @@ class OccurrenceQuerySet(models.QuerySet["Occurrence"]):
 class Occurrence(models.Model):
     """A notification firing at one moment, for one time zone or for all ('').
 
-    targeted = accepted + rejected + unregistered + expired + cancelled + uncertain + pending,
-    at any moment: counters move in the transaction that writes what they count.
+    targeted = accepted + rejected + unregistered + expired + cancelled + capped + uncertain +
+    pending, at any moment: counters move in the transaction that writes what they count.
     `replayed` counts pushes sent again though an earlier one may have arrived: after a worker was
     lost with answers unrecorded, or where the ask wants uncertain ones sent once more.
     """
@@ -88,6 +88,7 @@ class Occurrence(models.Model):
     unregistered = models.IntegerField(default=0, db_default=0)
     expired = models.IntegerField(default=0, db_default=0)
     cancelled = models.IntegerField(default=0, db_default=0)
+    capped = models.IntegerField(default=0, db_default=0)  # held back by the app's cap
     uncertain = models.IntegerField(default=0, db_default=0)
     replayed = models.IntegerField(default=0, db_default=0)
     # finished and part of the sums of all that are (`delivery/tally.py`)
@@ -115,9 +116,10 @@ class Occurrence(models.Model):
                     + models.F("unregistered")
                     + models.F("expired")
                     + models.F("cancelled")
+                    + models.F("capped")
                     + models.F("uncertain")
                 ),
-                name="occurrence_conserves_pushes",
+                name="occurrence_conserves_its_pushes",
             ),
         ]
         indexes = [
@@ -164,6 +166,7 @@ class Occurrence(models.Model):
             + self.unregistered
             + self.expired
             + self.cancelled
+            + self.capped
             + self.uncertain
         )
 

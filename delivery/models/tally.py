@@ -15,6 +15,7 @@ class Sums(models.Model):
     unregistered = models.BigIntegerField(default=0, db_default=0)
     expired = models.BigIntegerField(default=0, db_default=0)
     cancelled = models.BigIntegerField(default=0, db_default=0)
+    capped = models.BigIntegerField(default=0, db_default=0)
     uncertain = models.BigIntegerField(default=0, db_default=0)
     replayed = models.BigIntegerField(default=0, db_default=0)
 

@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from crm import clock
+from crm.models import App
 from delivery.models import Batch, Occurrence
 from delivery.models.notification import Lane
 from delivery.models.webhook import Topic
@@ -19,6 +20,13 @@ from delivery.statement import fetch_row
 
 UNREAD = ("notification__filters", "notification__user_meta", "notification__reporting_meta")
 """What a caller said that no push needs: megabytes, where thousands of people are named."""
+
+CAP_ALONE = tuple(
+    f"app__{field.attname}"
+    for field in App._meta.concrete_fields  # noqa: SLF001 - Django's own name for what is public
+    if field.name not in {"id", "cap_pushes"}
+)
+"""What is not read of a batch's app: a bulk batch must know whether that has a cap."""
 
 SOON = timedelta(minutes=1)
 """An urgent push that must be asked again within so long is still urgent, once."""
@@ -149,6 +157,8 @@ def take_batch(lane: str, *, now: datetime) -> Batch | None:
     turns.came_to(lane, row[1])
     unread = ["token_ids", *(f"occurrence__{name}" for name in (*UNREAD, "notification__audience"))]
     batches = Batch.objects.select_related("occurrence__notification", "credential")
+    if lane != Lane.URGENT:
+        batches, unread = batches.select_related("app"), [*unread, *CAP_ALONE]
     # an app deleted just now took its batches along
     return batches.defer(*unread).filter(pk=row[0]).first()
 

@@ -1,14 +1,15 @@
 """What is stored of one notification and some installs, read in a few bounded queries."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 
 from django.db import connection
 
 from crm.hurry import TookTooLong, within
 from crm.models import App, DeviceToken, Event, Install
-from delivery.models import Notification, Occurrence, Open
+from delivery.capping import slots_of
+from delivery.models import Delivery, Notification, Occurrence, Open
 from delivery.providers.contract import known_as
 
 MOST_FIRINGS = 50
@@ -69,14 +70,27 @@ class Planned:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """A slot of a cap: the firing that took it, of which notification, and when."""
+
+    notification_id: int
+    occurrence_id: int
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
-    """All of it; `receipts` are moments by install and kind: delivered, opened or dismissed."""
+    """All of it; `receipts` are moments by install and kind: delivered, opened or dismissed.
+
+    `slots` are by install, and looked up only where a cap held something back.
+    """
 
     firings: Sequence[Occurrence]
     tokens: Mapping[int, Sequence[DeviceToken]]
     outcomes: Sequence[Recorded]
     planned: Sequence[Planned]
     receipts: Mapping[int, Mapping[str, datetime]]
+    slots: Mapping[int, Sequence[Taken]] = field(default_factory=dict)
 
 
 def gather(notification: Notification, installs: Sequence[Install]) -> Evidence:
@@ -85,12 +99,15 @@ def gather(notification: Notification, installs: Sequence[Install]) -> Evidence:
     firings = sorted(latest, key=lambda firing: (firing.due_at, firing.zone))
     tokens = _tokens(installs)
     ids = [token.pk for of_install in tokens.values() for token in of_install]
+    outcomes = _outcomes(firings, installs, ids)
+    capped = any(line.verdict == Delivery.Verdict.CAPPED for line in outcomes)
     return Evidence(
         firings=firings,
         tokens=tokens,
-        outcomes=_outcomes(firings, installs, ids),
+        outcomes=outcomes,
         planned=_planned(firings, ids),
         receipts=_receipts(notification, installs),
+        slots=_slots(notification.app, installs) if capped else {},
     )
 
 
@@ -137,6 +154,23 @@ def _planned(firings: Sequence[Occurrence], token_ids: Sequence[int]) -> Sequenc
         cursor.execute(PLANNED, [ids, [firing.pk for firing in firings], ids])
         names = [field.name for field in fields(Planned)]
         return [Planned(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def _slots(app: App, installs: Sequence[Install]) -> Mapping[int, Sequence[Taken]]:
+    """Give what counts against the cap of each; a firing that was deleted is left out."""
+    found = slots_of(install.pk for install in installs)
+    firings = Occurrence.objects.filter(
+        notification__app=app, pk__in=[slot.occurrence_id for of in found.values() for slot in of]
+    )
+    asked_by = dict(firings.values_list("pk", "notification"))
+    return {
+        install_id: [
+            Taken(notification_id=asked_by[id_], occurrence_id=id_, at=at)
+            for id_, at in of
+            if id_ in asked_by
+        ]
+        for install_id, of in found.items()
+    }
 
 
 def _receipts(

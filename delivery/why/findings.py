@@ -10,7 +10,7 @@ from crm.models import DeviceToken, Install, User
 from delivery.audience import Audience
 from delivery.models import Notification, Occurrence
 from delivery.targeting.zones import UNKNOWN
-from delivery.why.evidence import Evidence, Planned, Recorded
+from delivery.why.evidence import Evidence, Planned, Recorded, Taken
 from delivery.why.truth import Check
 
 
@@ -24,6 +24,7 @@ class Reason(StrEnum):
     UNCERTAIN = "uncertain"  # it left and no answer came
     REJECTED = "rejected"  # the provider will not have this message for this token
     UNREGISTERED = "unregistered"  # the provider called the token dead
+    CAPPED = "capped"  # the app lets a device have so many in a while, and it had had them
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     SKIPPED = "skipped"  # whoever should have fired it came too late
@@ -88,6 +89,11 @@ class Case:
     def zone(self) -> str:
         """The zone local sends reach it in."""
         return self.install.timezone or UNKNOWN
+
+    @property
+    def slots(self) -> Sequence[Taken]:
+        """What counts against its cap, as far as that is still known."""
+        return self.evidence.slots.get(self.install.pk, ())
 
     @property
     def receipts(self) -> Mapping[str, datetime]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from delivery import capping
 from delivery.models import Batch, Occurrence
 from delivery.why.evidence import Planned, Recorded
 from delivery.why.findings import Case, Finding, Reason, moment
@@ -50,6 +51,8 @@ def _ended(case: Case, firing: Occurrence, line: Recorded) -> Finding:
     }
     if line.verdict == "accepted":
         return _accepted(case, provider, evidence)
+    if line.verdict == "capped":
+        return _capped(case, line, {**moment(firing), "token": line.token_id})
     reason, said = ENDED[line.verdict]
     return Finding(
         reason=reason,
@@ -75,6 +78,33 @@ def _accepted(case: Case, provider: str, evidence: Mapping[str, Any]) -> Finding
             " notifications turned off in its system settings, or have shown it to nobody."
         ),
         evidence=evidence,
+    )
+
+
+def _capped(case: Case, line: Recorded, evidence: Mapping[str, Any]) -> Finding:
+    """Give what held it back; cap and window are today's, the reason says what they were then."""
+    app = case.notification.app
+    since = line.at - app.cap_window
+    slots = [
+        {"notification": slot.notification_id, "occurrence": slot.occurrence_id, "at": slot.at}
+        for slot in case.slots
+        if since < slot.at <= line.at
+    ]
+    return Finding(
+        reason=Reason.CAPPED,
+        said=(
+            "It was held back by the app's cap on bulk pushes: this device had had"
+            f" {line.reason or 'as many as it may'}."
+        ),
+        evidence={
+            **evidence,
+            "verdict": line.verdict,
+            "reason": line.reason,
+            "at": line.at,
+            "cap": app.cap_pushes,
+            "window": capping.spell(app.cap_window),
+            "slots": slots,
+        },
     )
 
 

@@ -25,13 +25,14 @@ COLOURS = {
     "rejected": "oklch(60% .2 25)",
     "expired": "oklch(60% .02 260)",
     "cancelled": "oklch(75% .02 260)",
+    "capped": "oklch(65% .12 230)",
     "uncertain": "oklch(70% .15 50)",
     "alive": "oklch(62% .17 150)",
     "disabled": "oklch(75% .02 260)",
     "quarantined": "oklch(75% .12 85)",
     "dead": "oklch(60% .2 25)",
 }
-ENDS = ("accepted", "unregistered", "rejected", "expired", "uncertain", "cancelled")
+ENDS = ("accepted", "unregistered", "rejected", "expired", "uncertain", "cancelled", "capped")
 STATES = ("alive", "disabled", "quarantined", "dead")
 
 
@@ -78,7 +79,7 @@ def _figures(shares: Sequence[Share], tokens: Tokens) -> Sequence[Mapping[str, s
         name: sum(getattr(share, name) for share in shares)
         for name in (*ENDS, "targeted", "opened", "pending")
     }
-    answered = sums["targeted"] - sums["pending"] - sums["cancelled"]
+    answered = sums["targeted"] - sums["pending"] - sums["cancelled"] - sums["capped"]
     alive = sum(count for (_, state), count in tokens.now.items() if state == "alive")
     known = sum(tokens.now.values())
     return [

@@ -66,6 +66,7 @@ NOT_AUDITED = {
     "delivery_hourtally": "the same, by the hour",
     "delivery_ticket": "that a form was sent; the notification it became is audited",
     "delivery_batch": "the engine's",
+    "delivery_captaken": "the engine's",
     "delivery_delivery": "the engine's; append-only itself",
     "delivery_inboxitem": "the engine's",
     "crm_keptanswer": "an API's own memory, for a day",

@@ -46,7 +46,8 @@ def verdicts():
 
 
 def conserved(o):
-    parts = o.accepted + o.rejected + o.unregistered + o.expired + o.cancelled + o.uncertain
+    parts = o.accepted + o.rejected + o.unregistered + o.expired + o.cancelled
+    parts += o.capped + o.uncertain
     return o.targeted == parts + o.pending
 
 

@@ -52,6 +52,21 @@ def test_pushes_are_counted_once_before_and_after_they_are_added_up(app, phones,
     assert HourTally.objects.get().targeted == Tally.objects.get().targeted == 5
 
 
+def test_what_the_cap_held_back_is_a_part_of_the_whole(app, phones, memory, send):
+    phones.many(3)
+    memory()
+    app.cap_pushes = 1
+    app.save()
+    send()
+    send()
+
+    for _ in range(2):
+        parts = ("targeted", "accepted", "capped", "pending")
+        assert [total(app, name) for name in parts] == [6, 3, 3, 0]
+        tally.add_finished()
+    assert HourTally.objects.get().capped == Tally.objects.get().capped == 3
+
+
 def test_long_times_are_shown_day_by_day(app, phones, memory, send):
     phones.many(2)
     memory()

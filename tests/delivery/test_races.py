@@ -7,13 +7,14 @@ from uuid import uuid4
 
 import pytest
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from crm.commands.installs import AssociateUser, RegisterToken, recognise_install
 from crm.commands.token_health import Death, retire_tokens
 from crm.errors import Conflict
 from crm.models import DeviceToken, Event, Install, User
-from delivery import dispatch, fanout, outcomes
+from delivery import capping, dispatch, fanout, outcomes
 from delivery.audience import Audience
 from delivery.breaker import Leave, admit, close_breakers
 from delivery.commands.amend import (
@@ -25,7 +26,7 @@ from delivery.commands.amend import (
 from delivery.commands.record_events import DeviceEvent, record_events
 from delivery.commands.send import SendNotification, send_notification
 from delivery.message import InAppMessage, Message
-from delivery.models import Batch, Breaker, Delivery, Notification, Occurrence
+from delivery.models import Batch, Breaker, CapTaken, Delivery, Notification, Occurrence
 from delivery.providers.contract import Outcome, Verdict
 from delivery.schedule import Schedule
 from delivery.scheduling import claims
@@ -451,3 +452,65 @@ def test_many_workers_that_doubt_at_once_open_one_breaker_and_lose_no_token(held
 
     assert Breaker.objects.get().state == "open"
     assert set(DeviceToken.objects.values_list("state", flat=True)) == {"alive"}
+
+
+@pytest.mark.parametrize("turn", range(5))
+def test_two_batches_to_the_same_installs_never_give_more_than_the_cap(app, tokens, sends, turn):
+    """Two firings, each a batch of all, taken by two workers at once; a third meanwhile."""
+    app.cap_pushes = 1 + turn % 2
+    app.save()
+    firings = [sends.to_everyone() for _ in range(4)]
+    for firing in firings:
+        list(fanout.plan_batches(firing.pk))
+
+    given = at_once(*[lambda: dispatch.deliver_next("bulk")] * len(firings))
+
+    assert given == [True] * len(firings)
+    ends = dict(Delivery.objects.values_list("verdict").annotate(Count("token_id")))
+    assert ends == {
+        "accepted": app.cap_pushes * len(tokens),
+        "capped": (len(firings) - app.cap_pushes) * len(tokens),
+    }
+    for row in CapTaken.objects.all():
+        assert len(row.occurrence_ids) == len(set(row.occurrence_ids)) == app.cap_pushes
+        assert row.taken_at == sorted(row.taken_at)
+
+
+def test_slots_asked_for_crosswise_do_not_lock_each_other(app, tokens, sends):
+    app.cap_pushes = 2
+    app.save()
+    installs = [token.install_id for token in tokens]
+    batches = [Batch(occurrence=sends.to_everyone(), app=app) for _ in range(2)]
+    for _ in range(20):
+        CapTaken.objects.all().delete()
+        given = at_once(
+            lambda: capping.take_slots(batches[0], installs),
+            lambda: capping.take_slots(batches[1], installs[::-1]),
+            lambda: capping.forget_slots(today=timezone.now().date()),
+        )
+        assert given == [capping.NOBODY, capping.NOBODY, 0]
+        assert {len(row.taken_at) for row in CapTaken.objects.all()} == {2}
+
+
+def test_a_sibling_that_waits_for_the_same_row_shares_its_slot(app, tokens, sends):
+    """What the first statement stores is seen by the one that waited, though it began before."""
+    app.cap_pushes = 1
+    app.save()
+    batch, install = Batch(occurrence=sends.to_everyone(), app=app), tokens[0].install_id
+    other = Batch(occurrence=sends.to_everyone(), app=app)
+    stored = threading.Event()
+
+    def first():
+        with transaction.atomic():
+            capping.take_slots(batch, [install])
+            stored.set()
+            wait_until_somebody_waits()
+
+    def second(of):
+        stored.wait(10)
+        return capping.take_slots(of, [install]).installs
+
+    assert at_once(first, lambda: second(batch)) == [None, frozenset()]
+    CapTaken.objects.all().delete()
+    stored.clear()
+    assert at_once(first, lambda: second(other)) == [None, {install}]

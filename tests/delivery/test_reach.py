@@ -9,8 +9,9 @@ from django.utils import timezone
 from crm.commands.apps import create_app
 from crm.hurry import TookTooLong, within
 from crm.models import Segment, User
+from delivery import dispatch, fanout
 from delivery.audience import Audience
-from delivery.reach import Way, reach
+from delivery.reach import Way, over_cap, reach
 from delivery.targeting.resolve import reachable
 from tests.conftest import TOPIC, Phones
 
@@ -80,3 +81,21 @@ def test_a_question_that_takes_too_long_is_given_up():
     with connection.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("0",)
+
+
+def test_who_would_be_held_back_by_the_cap_now(app, town, memory, sends):
+    everyone = Audience(everyone=True)
+    assert over_cap(everyone, app=app, now=now()) == 0
+    app.cap_pushes = 1
+    app.save()
+    memory()
+    list(fanout.plan_batches(sends.to(Audience(install_uids=("ios",))).pk))
+    assert dispatch.deliver_next("bulk")
+
+    assert over_cap(everyone, app=app, now=now()) == 1
+    assert over_cap(Audience(install_uids=("droid",)), app=app, now=now()) == 0
+    assert over_cap(everyone, app=app, now=now() + timedelta(hours=24)) == 0
+    app.cap_pushes = 2
+    assert over_cap(everyone, app=app, now=now()) == 0
+    app.cap_pushes = None
+    assert over_cap(everyone, app=app, now=now()) == 0

@@ -1,5 +1,7 @@
 """The doorbell against the real broker of the run."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 from redis import Redis
@@ -8,7 +10,7 @@ from crm.models import DeviceToken
 from delivery import fanout, tasks
 from delivery.audience import Audience
 from delivery.doorbell import Doorbell
-from delivery.models import Batch, Delivery, Occurrence
+from delivery.models import Batch, CapTaken, Delivery, Occurrence
 from gateway.celery import QUEUES
 
 pytestmark = pytest.mark.django_db
@@ -180,3 +182,19 @@ def test_upkeep_forgets_tokens_long_dead_and_the_ledger_keeps_what_became_of_the
     assert not DeviceToken.objects.exists()
     assert Delivery.objects.get().token_id == token.pk
     assert Occurrence.objects.get().unregistered == 1
+
+
+def test_upkeep_forgets_slots_that_count_no_more(app, phones, memory, sends):
+    phones.ring("one")
+    memory()
+    app.cap_pushes = 1
+    app.save()
+    list(fanout.plan_batches(sends.to_everyone().pk))
+    tasks.deliver("bulk")
+    tasks.upkeep()
+    assert CapTaken.objects.exists()
+    CapTaken.objects.update(day=timezone.now().date() - timedelta(days=32))
+
+    tasks.upkeep()
+
+    assert not CapTaken.objects.exists()

@@ -240,6 +240,7 @@ def test_metrics_say_what_the_rows_say(client, batch, sends):
         "unregistered": 1,
         "expired": 0,
         "cancelled": 0,
+        "capped": 0,
         "uncertain": 2,
     }
     assert found["gateway_pushes_targeted_total", ""] == 9

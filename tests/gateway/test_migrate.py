@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import CheckViolation, LockNotAvailable
 
 from devstack import binaries
 from devstack.migration_rules import BASELINE
@@ -120,6 +120,18 @@ def schema_of(url):
     return sorted(line for line in lines if line and not line.startswith(("--", "\\")))
 
 
+SENT = """
+WITH o AS (
+    INSERT INTO delivery_occurrence
+           (notification_id, due_at, expires_at, ledger_day, state, targeted, accepted)
+    SELECT id, now(), now(), '2026-01-31', 'finished', 1, 1 FROM delivery_notification
+    RETURNING id
+)
+INSERT INTO delivery_delivery (day, occurrence_id, token_id, verdict, at)
+SELECT '2026-01-31', id, 1, %(verdict)s, now() FROM o
+"""
+
+
 def test_the_first_release_with_its_data_comes_to_the_same_schema(databases):
     upgraded, fresh = databases
     for app, last in BASELINE.items():
@@ -132,9 +144,49 @@ def test_the_first_release_with_its_data_comes_to_the_same_schema(databases):
                       filters, lane, time_to_live)
                SELECT id, 'kumulos', '{}', '{}', '{}', '{}', 'bulk', '1 hour' FROM crm_app"""
         )
+        first_release.execute(SENT, {"verdict": "accepted"})
     manage(upgraded, "migrate")
     manage(fresh, "migrate")
 
     assert schema_of(upgraded) == schema_of(fresh)
     with psycopg.connect(upgraded) as now:
         assert now.execute("SELECT name FROM crm_app").fetchall() == [("Old",)]
+        counted = "SELECT targeted, accepted, capped FROM delivery_occurrence"
+        assert now.execute(counted).fetchall() == [(1, 1, 0)]
+
+
+PARTITION = """
+CREATE TABLE delivery_delivery_{day} PARTITION OF delivery_delivery
+   FOR VALUES FROM ('{day}') TO ('{following}')
+"""
+WRITE = "INSERT INTO delivery_delivery (day, occurrence_id, token_id, verdict, at) VALUES (%s)"
+DAYS = ("2026-01-30", "2026-01-31", "2026-02-01", "1999-12-31")  # before, default, after, default
+
+
+def test_a_ledger_with_partitions_takes_the_verdict_added_later(databases):
+    """Those there before, those made afterwards and the one for the rest, all of them checked."""
+    url = databases[0]
+    manage(url, "migrate", "delivery", "0010")
+    with psycopg.connect(url) as before:
+        before.execute(PARTITION.format(day="20260130", following="20260131"))
+        before.execute(WRITE % "'2026-01-30', 1, 1, 'accepted', now()")
+        before.execute(WRITE % "'1999-12-31', 1, 1, 'expired', now()")
+    manage(url, "migrate")
+
+    with psycopg.connect(url, autocommit=True) as now:
+        now.execute(PARTITION.format(day="20260201", following="20260202"))
+        for day in DAYS:
+            now.execute(WRITE % f"'{day}', 2, 2, 'capped', now()")
+            with pytest.raises(CheckViolation):
+                now.execute(WRITE % f"'{day}', 3, 3, 'lost', now()")
+        unchecked = "SELECT conname, conrelid::regclass FROM pg_constraint WHERE NOT convalidated"
+        assert now.execute(unchecked).fetchall() == []
+        found = "SELECT verdict, count(*) FROM delivery_delivery GROUP BY 1 ORDER BY 1"
+        assert now.execute(found).fetchall() == [("accepted", 1), ("capped", 4), ("expired", 1)]
+
+    manage(url, "migrate", "delivery", "0011")  # and back, without a row of the kind
+    with psycopg.connect(url, autocommit=True) as back:
+        back.execute("DELETE FROM delivery_delivery WHERE verdict = 'capped'")
+    manage(url, "migrate", "delivery", "0010")
+    with psycopg.connect(url, autocommit=True) as back, pytest.raises(CheckViolation):
+        back.execute(WRITE % "'2026-01-30', 2, 2, 'capped', now()")

@@ -393,4 +393,4 @@ class Stack:
         assert 0 <= settled <= occurrence["targeted"], occurrence
 
 
-VERDICTS = ("accepted", "rejected", "unregistered", "expired", "cancelled", "uncertain")
+VERDICTS = ("accepted", "rejected", "unregistered", "expired", "cancelled", "capped", "uncertain")

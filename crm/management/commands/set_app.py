@@ -3,10 +3,13 @@
 import json
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import orjson
 from django.core.management.base import CommandError
+from django.utils.dateparse import parse_duration
+from django.utils.duration import duration_string
 
 from crm.commands.apps import SETTINGS, ChangeApp, change_app, check_prompts
 from crm.errors import DomainError, Invalid
@@ -27,9 +30,21 @@ class Command(Recorded):
         parser.add_argument("app_id", type=int)
         parser.add_argument(
             "--rate-limit",
-            type=read_rate,
+            type=read_number,
             metavar="N",
             help="requests a second through each of its doors; '' as the settings say, 0 no limit",
+        )
+        parser.add_argument(
+            "--cap-pushes",
+            type=read_number,
+            metavar="N",
+            help="at most so many bulk pushes to one device within the window; '' no cap",
+        )
+        parser.add_argument(
+            "--cap-window",
+            type=read_window,
+            metavar="SPAN",
+            help="how long a push counts against the cap: [days] hours:minutes:seconds, or P7D",
         )
         parser.add_argument(
             "--resend-uncertain",
@@ -74,7 +89,7 @@ class Command(Recorded):
             changed = change_app(ChangeApp(app=app, **read_settings(options)))
         except DomainError as error:
             raise CommandError(str(error)) from error
-        shown = {"id": changed.pk, **{name: getattr(changed, name) for name in SETTINGS}}
+        shown = {"id": changed.pk, **{name: told(getattr(changed, name)) for name in SETTINGS}}
         if options["json"]:
             self.stdout.write(json.dumps(shown))
         else:
@@ -82,11 +97,27 @@ class Command(Recorded):
                 self.stdout.write(f"{name:25} {value}")
 
 
-def read_rate(text: str) -> int | str:
-    """Give a number of requests a second, or '' for what the settings say."""
+def told(value: Any) -> Any:
+    """Give a setting as it is printed; a span as it is asked for."""
+    return duration_string(value) if isinstance(value, timedelta) else value
+
+
+def read_number(text: str) -> int | str:
+    """Give a number, or '' for none of the app's own."""
     if text and not (text.isascii() and text.isdigit() and int(text) < 2**31):
         raise ArgumentTypeError("must be a whole number")
     return int(text) if text else ""
+
+
+def read_window(text: str) -> timedelta:
+    """Give a span of time."""
+    try:
+        span = parse_duration(text)
+    except (ValueError, OverflowError):
+        span = None
+    if span is None:
+        raise ArgumentTypeError("must be [days] hours:minutes:seconds, or as in ISO 8601")
+    return span
 
 
 def read_settings(options: Mapping[str, Any]) -> dict[str, Any]:

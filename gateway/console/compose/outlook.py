@@ -7,8 +7,10 @@ from typing import Any
 
 from crm import clock
 from crm.hurry import TookTooLong, within
+from crm.models import App
 from delivery.audience import Audience
-from delivery.reach import Reach, reach
+from delivery.capping import Capped
+from delivery.reach import Reach, over_cap, reach
 from delivery.schedule import Schedule
 from gateway.console.compose.plan import (
     Leg,
@@ -47,6 +49,7 @@ class Outlook:
     shares: Sequence[Share]
     takes: str
     when: str
+    cap: str = ""
 
     @property
     def devices(self) -> int | None:
@@ -57,6 +60,8 @@ class Outlook:
     def warnings(self) -> Sequence[str]:
         """What stands in its way."""
         said = [share.warning for share in self.shares if share.warning]
+        if self.cap:
+            said.append(self.cap)
         if self.reached is not None and not self.reached.devices:
             said.append("It reaches no device now.")
         if self.reached is not None and all(leg.at is None for leg in self.legs):
@@ -112,7 +117,24 @@ def outlook_of(audience: Audience, schedule: Schedule, *, app_id: int) -> Outloo
         shares=shares,
         takes=pace_words(pace_of(shares, app_id=app_id)),
         when=words_of(schedule),
+        cap=_cap_words(audience, app_id=app_id),
     )
+
+
+def _cap_words(audience: Audience, *, app_id: int) -> str:
+    """Say how many the app's cap would hold back, if any."""
+    app = App.objects.get(pk=app_id)
+    if app.cap_pushes is None:
+        return ""
+    try:
+        with within(PATIENCE):
+            over = over_cap(audience, app=app, now=clock.now())
+    except TookTooLong:
+        return "How many devices the app's cap holds back takes too long to count."
+    if not over:
+        return ""
+    had = Capped(pushes=app.cap_pushes, window=app.cap_window).reason
+    return f"{over:,} of these devices have had {had}: as a bulk send it would not go to them now."
 
 
 def _way(share: Share) -> Sequence[str]:

@@ -17,7 +17,7 @@ from gateway.console.live.tallies import Counted, Sample, counted, sampled
 
 MOST_FIRINGS = 200
 MOST_WAITS = 12
-VERDICTS = ("accepted", "rejected", "unregistered", "expired", "cancelled", "uncertain")
+VERDICTS = ("accepted", "rejected", "unregistered", "expired", "cancelled", "capped", "uncertain")
 PLATFORMS = {"apns": "Apple (APNs)", "fcm": "Android (FCM)", "apns_voip": "Apple calls (APNs)"}
 LIVE = frozenset({Standing.SENDING, Standing.PAUSED, Standing.SCHEDULED})
 

@@ -12,7 +12,7 @@ FROM_API = ACCEPTED = 1  # the only source and status the documented answer know
 
 COUNTS = (
     *("targeted", "accepted", "rejected", "unregistered", "expired"),
-    *("cancelled", "uncertain", "pending"),
+    *("cancelled", "capped", "uncertain", "pending"),
 )
 
 

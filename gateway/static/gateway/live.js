@@ -5,7 +5,7 @@ const page = document.querySelector("#send")
 const PAUSE = 2000, PAUSE_AFTER = 15000, SPOKEN = 10000
 const COLOURS = {
   accepted: "#16a34a", rejected: "#dc2626", unregistered: "#f97316", expired: "#a16207",
-  cancelled: "#64748b", uncertain: "#9333ea", pending: "#94a3b8", other: "#dc2626",
+  cancelled: "#64748b", capped: "#0891b2", uncertain: "#9333ea", pending: "#94a3b8", other: "#dc2626",
   "pushes a second": "#2563eb",
 }
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches

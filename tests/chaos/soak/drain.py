@@ -19,7 +19,7 @@ SELECT DISTINCT notification_id FROM delivery_occurrence
 
 UNFINISHED = """
 SELECT o.id, o.state, o.targeted - o.accepted - o.rejected - o.unregistered - o.expired
-       - o.cancelled - o.uncertain AS pending,
+       - o.cancelled - o.capped - o.uncertain AS pending,
        array_agg(concat_ws(' ', b.state, b.transport, b.lane, 'tries', b.tries, 'lost', b.lost,
                            'due in', round(extract(epoch FROM b.next_attempt_at - now())), 's',
                            b.last_reason)) FILTER (WHERE b.id IS NOT NULL)
@@ -36,7 +36,9 @@ LOOK_EVERY = 0.5
 SKIP = 3600
 
 
-SETTLED = "SELECT sum(accepted + rejected + unregistered + expired + cancelled + uncertain)::bigint"
+SETTLED = """
+SELECT sum(accepted + rejected + unregistered + expired + cancelled + capped + uncertain)::bigint
+"""
 
 
 def drain(stack: Stack, *, seconds: float) -> list[Waiting]:

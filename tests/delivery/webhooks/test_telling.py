@@ -11,7 +11,7 @@ from crm.commands.apps import create_app
 from delivery import tasks
 from delivery.commands.webhooks import rotate_secret, start_webhook
 from delivery.doorbell import Doorbell
-from delivery.models import Webhook, WebhookDelivery, WebhookEvent, WebhookReader
+from delivery.models import Delivery, Webhook, WebhookDelivery, WebhookEvent, WebhookReader
 from delivery.models.webhook import Topic
 from delivery.outbox import listeners
 from delivery.webhooks import readers, telling
@@ -60,6 +60,27 @@ def test_outcomes_deaths_and_the_finish_of_a_send_are_told(hook, receiver, phone
     assert finished["data"]["targeted"] == 3
     assert finished["data"]["outcomes"]["accepted"] == 1
     assert len({event["id"] for event in receiver.events}) == len(receiver.events) == 6
+
+
+def test_what_the_cap_held_back_is_told(hook, receiver, phones, happenings, app):
+    phones.ring("one")
+    app.cap_pushes = 1
+    app.save()
+    happenings.broadcast({})
+    hook()
+
+    happenings.broadcast({})
+    tell()
+
+    [told] = _only("push.outcome", receiver.events)
+    assert (told["data"]["outcome"], told["data"]["reason"]) == (
+        "capped",
+        "1 push in 24 hours already",
+    )
+    [finished] = _only("notification.finished", receiver.events)
+    outcomes = finished["data"]["outcomes"]
+    assert set(outcomes) == set(Delivery.Verdict.values)
+    assert (outcomes["capped"], sum(outcomes.values())) == (1, finished["data"]["targeted"])
 
 
 def test_a_call_is_signed_with_every_secret_that_lives(hook, receiver, phones, happenings):

@@ -15,7 +15,7 @@ from crm.models import Channel, ChannelSubscription, DeviceToken, Event
 from delivery import dispatch, fanout
 from delivery.audience import Audience, Devices
 from delivery.commands.amend import cancel_notification, pause_sending
-from delivery.models import Batch, Delivery, Occurrence, Open
+from delivery.models import Batch, CapTaken, Delivery, Occurrence, Open
 from delivery.providers.contract import read_push_id
 from delivery.targeting.resolve import reachable
 from delivery.why.answer import why_install, why_user
@@ -106,6 +106,46 @@ def test_the_providers_own_words_are_the_reason(phones, sends, memory, why):
     line = Delivery.objects.get()
     assert found.evidence["providerReason"] == line.reason
     assert found.evidence["at"] == line.at
+
+
+def test_a_push_the_cap_held_back_says_what_counted(app, phones, sends, memory, why):
+    one = phones.ring("one").install
+    memory()
+    app.cap_pushes, app.cap_window = 2, timedelta(days=7)
+    app.save()
+    got = [send(sends.to_everyone()) for _ in range(2)]
+    notification = send(sends.to_everyone())
+
+    found = why(notification, "one")
+
+    assert found.reason is Reason.CAPPED
+    assert found.said == (
+        "It was held back by the app's cap on bulk pushes: this device had had 2 pushes in 7 days"
+        " already."
+    )
+    evidence = found.evidence
+    assert (evidence["cap"], evidence["window"], evidence["verdict"]) == (2, "7 days", "capped")
+    assert evidence["reason"] == "2 pushes in 7 days already"
+    assert [slot["notification"] for slot in evidence["slots"]] == [n.pk for n in got]
+    taken = CapTaken.objects.get(install_id=one.pk)
+    assert [slot["at"] for slot in evidence["slots"]] == taken.taken_at
+    assert [slot["occurrence"] for slot in evidence["slots"]] == taken.occurrence_ids
+
+
+def test_a_cap_tells_only_of_what_counted_then_and_is_there_still(app, phones, sends, memory, why):
+    phones.ring("one")
+    memory()
+    app.cap_pushes = 1
+    app.save()
+    gone, held_back = send(sends.to_everyone()), send(sends.to_everyone())
+    app.cap_pushes = 2
+    app.save()
+    later = send(sends.to_everyone())
+
+    [slot] = why(held_back, "one").evidence["slots"]
+    assert slot["notification"] == gone.pk != later.pk
+    gone.delete()
+    assert why(held_back, "one").evidence["slots"] == []
 
 
 def test_a_token_that_died_of_this_very_push(phones, sends, memory, why):

@@ -20,6 +20,7 @@ NONE = {
     "unregistered": 0,
     "expired": 0,
     "cancelled": 0,
+    "capped": 0,
     "uncertain": 0,
     "pending": 0,
 }

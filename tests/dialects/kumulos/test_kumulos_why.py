@@ -1,5 +1,7 @@
 """`GET /notifications/{id}/why`: an addition."""
 
+from datetime import datetime
+
 import pytest
 
 from delivery import dispatch, fanout
@@ -55,3 +57,26 @@ def test_why_says_nothing_of_other_apps(other_backend, backend, sent):
 
 def test_why_is_closed_to_devices(device, sent):
     assert device.ask("GET", f"/notifications/{sent.pk}/why?installId=one").status_code == 401
+
+
+def test_why_tells_of_the_cap_and_of_what_counted(app, backend, phones, sends, memory):
+    phones.ring("one", user="mark")
+    memory()
+    app.cap_pushes = 1
+    app.save()
+    for _ in range(2):
+        occurrence = sends.to_everyone()
+        list(fanout.plan_batches(occurrence.pk))
+        dispatch.deliver_next("bulk")
+    got, held_back = Occurrence.objects.order_by("pk")
+
+    said = backend.ask("GET", f"/notifications/{held_back.notification_id}/why?userId=mark").json()
+
+    assert said["reason"] == "capped"
+    evidence = said["evidence"]
+    assert (evidence["cap"], evidence["window"]) == (1, "24 hours")
+    [slot] = evidence["slots"]
+    assert (slot["notification"], slot["occurrence"]) == (got.notification_id, got.pk)
+    assert datetime.fromisoformat(slot["at"]).tzinfo is not None
+    counts = backend.ask("GET", f"/notifications/{held_back.notification_id}").json()["counts"]
+    assert (counts["targeted"], counts["capped"], counts["pending"]) == (1, 1, 0)

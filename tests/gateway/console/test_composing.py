@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from crm.errors import NotFound
 from crm.models import Install, Segment
+from delivery import dispatch, fanout
+from delivery.audience import Audience
 from delivery.message import Button, Message
 from delivery.models import Breaker, Notification, Occurrence, ProviderCredential, Ticket
 from delivery.providers.fitness import sizes_of
@@ -112,6 +114,28 @@ def test_what_could_not_be_counted_takes_the_apps_name(sender, form, phones, mon
     kept = reviewed(sender, form)
     assert post(sender, "send", kept).status_code == 422
     assert post(sender, "send", {**kept, "typed": "Example"}).status_code == 302
+
+
+def test_a_count_says_whom_the_cap_would_hold_back(  # noqa: PLR0917
+    sender, form, phones, memory, sends, app
+):
+    phones.many(3)
+    memory()
+    said = "it would not go to"
+    assert said not in str(post(sender, "reach", form).json())
+    app.cap_pushes = 1
+    app.save()
+    list(fanout.plan_batches(sends.to(Audience(install_uids=("apns-0", "apns-1"))).pk))
+    assert dispatch.deliver_next("bulk")
+
+    answer = post(sender, "reach", form).json()
+
+    [warning] = answer["warnings"]
+    assert warning == (
+        "2 of these devices have had 1 push in 24 hours already: as a bulk send it would not go to"
+        " them now."
+    )
+    assert answer["counts"]["devices"] == "3"
 
 
 def test_a_review_stores_nothing_and_rings_for_nothing(sender, form, phones, monkeypatch):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 from django.urls import reverse
@@ -13,6 +14,7 @@ from delivery import dispatch, fanout
 from delivery.message import RawMessage
 from delivery.models import Batch, Delivery
 from gateway.console.live import export, tallies
+from gateway.console.live.watching import VERDICTS
 
 pytestmark = pytest.mark.django_db
 
@@ -66,6 +68,36 @@ def test_a_poll_tells_outcomes_by_platform_and_reason(sender, sent):
     assert apple[:3] == ["Apple (APNs)", "3", "2"]
     assert sum(told["series"]["platforms"]["sets"]["accepted"]) == 4
     assert any(row[1] == "unregistered" and row[3] == "1" for row in told["rows"]["reasons"])
+
+
+def test_who_was_held_back_by_the_cap_is_counted_and_told_why(sender, sent, sends, app):
+    app.cap_pushes = 1
+    app.save()
+    deliver()
+    held_back = sends.to_everyone()
+    list(fanout.plan_batches(held_back.pk))
+    deliver()
+
+    told = progress_of(sender, held_back.notification)
+    assert told["texts"]["capped"] == "4"  # the fifth is gone
+    assert [sum(told["series"]["platforms"]["sets"][name]) for name in ("capped", "pending")] == [
+        4,
+        0,
+    ]
+    assert ["capped", "1 push in 24 hours already"] in [row[1:3] for row in told["rows"]["reasons"]]
+    page = page_of(sender, held_back.notification)
+    headings = re.findall(r'<th scope="col">(.*?)</th>', page.partition("By platform")[2])
+    assert headings[: len(told["rows"]["platforms"][0])] == [
+        "Platform",
+        "Targeted",
+        *(verdict.capitalize() for verdict in VERDICTS),
+        "Pending",
+    ]
+    asked = {"notification": held_back.notification_id, "install": "apns-0"}
+    why = sender.get(reverse("admin:why"), asked).content.decode()
+    assert 'data-reason="capped"' in why
+    assert "this device had had 1 push in 24 hours already" in why
+    assert reverse("admin:send", args=[sent.pk]) in why
 
 
 def test_a_poll_costs_few_queries_however_large_the_send(
