@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from delivery.models import Open
+from delivery.providers.contract import known_as
 from delivery.statement import fetch_rows
 
 FIRINGS = 300
@@ -31,17 +32,21 @@ WITH asked AS (
             WHERE notification_id = asked.id ORDER BY due_at DESC LIMIT 5) o
      ORDER BY o.due_at DESC LIMIT %(firings)s
 )
-SELECT fired.notification_id, d.token_id, d.verdict, d.reason, d.provider_ref, d.at
+SELECT fired.notification_id, d.occurrence_id, d.token_id, t.transport, d.verdict, d.reason,
+       d.provider_ref, d.at
   FROM fired, LATERAL (
        SELECT * FROM delivery_delivery
         WHERE day = fired.ledger_day AND occurrence_id = fired.id
           AND token_id = ANY(%(tokens)s)) d
+  LEFT JOIN crm_devicetoken t ON t.id = d.token_id
  ORDER BY d.at DESC LIMIT %(shown)s
 """
 
 OF_DAY = """
-SELECT o.notification_id, d.token_id, d.verdict, d.reason, d.provider_ref, d.at
+SELECT o.notification_id, d.occurrence_id, d.token_id, t.transport, d.verdict, d.reason,
+       d.provider_ref, d.at
   FROM delivery_delivery d JOIN delivery_occurrence o ON o.id = d.occurrence_id
+  LEFT JOIN crm_devicetoken t ON t.id = d.token_id
  WHERE d.day = %(day)s AND d.token_id = ANY(%(tokens)s)
  ORDER BY d.at DESC LIMIT %(shown)s
 """
@@ -51,11 +56,24 @@ class Received(NamedTuple):
     """What became of one push to one of the tokens."""
 
     notification_id: int
+    occurrence_id: int
     token_id: int
+    transport: str | None
     verdict: str
     reason: str
     provider_ref: str
     at: datetime
+
+    @property
+    def provider_id(self) -> str:
+        """The name the provider knows it by."""
+        return known_as(
+            self.provider_ref,
+            verdict=self.verdict,
+            transport=self.transport,
+            occurrence_id=self.occurrence_id,
+            token_id=self.token_id,
+        )
 
 
 def lately_sent(tokens: Sequence[int], *, app_id: int, day: date | None = None) -> list[Received]:

@@ -26,7 +26,7 @@ def sent_panel(request: HttpRequest, tokens: Sequence[int], *, app_id: int) -> P
         "Recent pushes",
         "notification, token, verdict, reason, provider's name for it, at",
         [
-            [_to(r.notification_id), r.token_id, r.verdict, r.reason, r.provider_ref, r.at]
+            [_to(r.notification_id), r.token_id, r.verdict, r.reason, r.provider_id, r.at]
             for r in received
         ],
         note=RECENT if day is None else f"All that were due on {day}.",

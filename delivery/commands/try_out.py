@@ -99,6 +99,7 @@ def answer_to(occurrence: Occurrence) -> Answer:
     if batch is not None:
         reference = known_as(
             reference,
+            verdict=found.verdict,
             transport=batch.transport,
             occurrence_id=occurrence.pk,
             token_id=batch.token_ids[0],
@@ -106,6 +107,6 @@ def answer_to(occurrence: Occurrence) -> Answer:
     return Answer(
         verdict=found.verdict,
         reason=found.reason,
-        provider_ref=reference if found.verdict != Delivery.Verdict.EXPIRED else "",
+        provider_ref=reference,
         milliseconds=round((found.at - began) / timedelta(milliseconds=1)),
     )

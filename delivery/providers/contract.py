@@ -85,9 +85,18 @@ def push_id_of(occurrence_id: int, token_id: int) -> str:
     return f"{occurrence[:8]}-{occurrence[8:12]}-8{occurrence[12:]}-8{token[:3]}-{token[3:]}"
 
 
-def known_as(provider_ref: str, *, transport: str, occurrence_id: int, token_id: int) -> str:
-    """Give the name the provider knows a push by: its own, or for Apple's the one we gave."""
-    if provider_ref or transport not in {Transport.APNS, Transport.APNS_VOIP}:
+UNSENT = frozenset({"expired", "cancelled", "capped"})
+"""How a push ends, in the ledger, that no provider has been asked to take, or not for good."""
+
+
+def known_as(
+    provider_ref: str, *, verdict: str, transport: str | None, occurrence_id: int, token_id: int
+) -> str:
+    """Give the name the provider knows a push by: its own, or for Apple's the one we gave.
+
+    Empty where it has none: it was not sent in the end, or its token is not known any more.
+    """
+    if provider_ref or verdict in UNSENT or transport not in {Transport.APNS, Transport.APNS_VOIP}:
         return provider_ref
     return push_id_of(occurrence_id, token_id)
 

@@ -11,6 +11,7 @@ import orjson
 
 from crm.errors import Invalid
 from delivery.models.webhook import LANES, Topic
+from delivery.providers.contract import known_as
 from delivery.statement import fetch_rows
 
 CURSOR = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,10}))?")
@@ -219,7 +220,13 @@ def _outcome(push: Push, row: Row) -> dict[str, Any]:
         **_device(push),
         "outcome": push.verdict,
         "reason": push.reason,
-        "providerId": push.provider_ref,
+        "providerId": known_as(
+            push.provider_ref,
+            verdict=push.verdict,
+            transport=push.transport,
+            occurrence_id=row.occurrence_id or 0,
+            token_id=push.token_id,
+        ),
     }
 
 

@@ -49,6 +49,7 @@ class Recorded:
         """Give the name the provider knows this push by."""
         return known_as(
             self.provider_ref,
+            verdict=self.verdict,
             transport=transport,
             occurrence_id=self.occurrence_id,
             token_id=self.token_id,

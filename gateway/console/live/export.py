@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection
 
 from delivery.models import Notification
+from delivery.providers.contract import known_as
 from gateway.console.spreadsheet import csv_line
 
 COLUMNS = (
@@ -20,7 +21,7 @@ COLUMNS = (
     "platform",
     "verdict",
     "reason",
-    "provider_ref",
+    "provider_id",
     "answered_at",
     "opened_at",
 )
@@ -57,7 +58,7 @@ def lines_of(notification: Notification) -> Iterator[str]:
     for firing, due_at, zone, day in _firings(notification):
         for rows in _pages(notification, firing, day):
             about = (notification.pk, firing, _moment(due_at), zone)
-            yield "".join(csv_line([*about, *_cells(row)]) for row in rows)
+            yield "".join(csv_line([*about, *_cells(row, firing)]) for row in rows)
 
 
 def _firings(notification: Notification) -> Iterator[Any]:
@@ -81,8 +82,13 @@ def _ask(sql: str, params: list[Any]) -> Sequence[Any]:
     return found
 
 
-def _cells(row: Sequence[Any]) -> Sequence[Any]:
-    return [_moment(cell) if isinstance(cell, datetime) else cell for cell in row]
+def _cells(row: Sequence[Any], firing: int) -> Sequence[Any]:
+    token, install, user, transport, verdict, reason, reference, answered_at, opened_at = row
+    name = known_as(
+        reference, verdict=verdict, transport=transport, occurrence_id=firing, token_id=token
+    )
+    moments = [_moment(at) if at else None for at in (answered_at, opened_at)]
+    return [token, install, user, transport, verdict, reason, name, *moments]
 
 
 def _moment(moment: datetime) -> str:

@@ -14,6 +14,7 @@ from delivery.doorbell import Doorbell
 from delivery.models import Delivery, Webhook, WebhookDelivery, WebhookEvent, WebhookReader
 from delivery.models.webhook import Topic
 from delivery.outbox import listeners
+from delivery.providers.contract import push_id_of
 from delivery.webhooks import readers, telling
 from delivery.webhooks.patience import WAITS
 from tests.conftest import Phones
@@ -32,6 +33,7 @@ def test_outcomes_deaths_and_the_finish_of_a_send_are_told(hook, receiver, phone
     hook()
 
     occurrence = happenings.broadcast({dead.value: "unregistered", doubted.value: "rejected"})
+    Delivery.objects.update(provider_ref="")  # as Apple's: the name is worked out
     happenings.tap(good.install, occurrence, by="ann")
     tell()
 
@@ -50,7 +52,7 @@ def test_outcomes_deaths_and_the_finish_of_a_send_are_told(hook, receiver, phone
         "transport": "apns",
         "outcome": "accepted",
         "reason": outcomes["good"]["reason"],
-        "providerId": outcomes["good"]["providerId"],
+        "providerId": push_id_of(occurrence.pk, good.pk),
     }
     [died] = _only("token.retired", receiver.events)
     assert (died["data"]["installId"], died["data"]["token"]) == ("dead", dead.value)
@@ -77,6 +79,7 @@ def test_what_the_cap_held_back_is_told(hook, receiver, phones, happenings, app)
         "capped",
         "1 push in 24 hours already",
     )
+    assert told["data"]["providerId"] == ""
     [finished] = _only("notification.finished", receiver.events)
     outcomes = finished["data"]["outcomes"]
     assert set(outcomes) == set(Delivery.Verdict.values)

@@ -13,6 +13,7 @@ from crm.models.membership import Role
 from delivery import dispatch, fanout
 from delivery.message import RawMessage
 from delivery.models import Batch, Delivery
+from delivery.providers.contract import push_id_of
 from gateway.console.live import export, tallies
 from gateway.console.live.watching import VERDICTS
 
@@ -141,9 +142,15 @@ def table(client, notification):
 def test_the_export_has_a_row_for_each_outcome(sender, sent, monkeypatch):
     monkeypatch.setattr(export, "PAGE", 2)
     deliver()
+    Delivery.objects.update(provider_ref="")  # as Apple's: the name is worked out
     rows = table(sender, sent)
     assert len(rows) == 5
     assert {row["install"] for row in rows} == set(Install.objects.values_list("uid", flat=True))
+    assert {row["provider_id"] for row in rows if row["platform"] == "apns"} == {
+        push_id_of(int(row["firing"]), int(row["device_token"]))
+        for row in rows
+        if row["platform"] == "apns"
+    }
     [gone] = [row for row in rows if row["verdict"] == "unregistered"]
     assert (gone["platform"], gone["opened_at"]) == ("apns", "")
     assert list(rows[0]) == list(export.COLUMNS)
