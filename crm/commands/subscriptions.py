@@ -33,12 +33,13 @@ SELECT channel_id, id FROM unnest(%s::int[]) channel_id, unnest(%s::bigint[]) id
  ORDER BY channel_id, id
     ON CONFLICT DO NOTHING
 """
+# by place: joined by key, a plan made while there were few rows looks through all of them for each
 DROP = """
-DELETE FROM crm_channelsubscription WHERE id IN (
-    SELECT id FROM crm_channelsubscription
+DELETE FROM crm_channelsubscription WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM crm_channelsubscription
      WHERE channel_id {which}(%s::int[]) AND {side}_id = ANY(%s::bigint[])
      ORDER BY channel_id, {side}_id
-       FOR UPDATE)
+       FOR UPDATE))
 """
 ONLY, ALL_BUT = "= ANY", "<> ALL"
 

@@ -76,9 +76,9 @@ class Scene:
 
     # -- what the gateway does
 
-    def in_mid_broadcast(self, *, provider: str = "apns") -> int:
+    def in_mid_broadcast(self, pushes: int = MANY, *, provider: str = "apns") -> int:
         """Begin to send to many, answers coming late; return when connections are in full use."""
-        self.stack.tokens(MANY, provider)
+        self.stack.tokens(pushes, provider)
         self.script({"action": {"delay_ms": 250}}, provider=provider)
         notification = self.stack.broadcast()
         wait_until("in mid-broadcast", lambda: self.taken(provider) > BURST)

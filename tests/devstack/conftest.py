@@ -31,7 +31,7 @@ class Marked:
 
     def environ(self):
         # those of the suite's own make
-        ours = ("DATABASE_URL", "REDIS_URL", "DEVSTACK_TEST_ENGINES", "MAKE", "MFLAGS")
+        ours = ("DATABASE_URL", "REDIS_URL", "DEVSTACK_TEST", "PYTEST_", "MAKE", "MFLAGS")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return {**kept, "DEVSTACK_MARK": self.mark, "PYTHONPATH": str(ROOT)}
 

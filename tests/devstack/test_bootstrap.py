@@ -54,6 +54,15 @@ def test_an_empty_clone_becomes_a_running_command_and_stays_installed(checkout):
     assert again.stdout == f"became {checkout / '.venv'} test\n"
 
 
+def test_who_wants_no_bytecode_beside_the_sources_has_it_in_the_environment(checkout):
+    (checkout / "devstack" / "other.py").write_text("")
+    (checkout / "devstack" / "__main__.py").write_text("import devstack.other")
+    unwanted = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": ""}
+    assert call(checkout, "test", **unwanted).returncode == 0
+    assert not list((checkout / "devstack").rglob("*.pyc"))
+    assert list((checkout / ".venv" / "bytecode").rglob("other.*.pyc"))
+
+
 def test_what_was_installed_counts_only_for_this_lock_python_and_place(checkout, monkeypatch):
     assert not bootstrap.is_installed(checkout)
     installed(checkout)

@@ -150,10 +150,9 @@ def test_provisioning_leads_to_the_files_that_are_mounted():
     scraped = yaml.safe_load((DOCKER / "prometheus/prometheus.yaml").read_text())
     for job in scraped["scrape_configs"]:
         for target in job.get("dns_sd_configs", []):
-            [name] = target["names"]
-            assert name in compose
-            port = compose[name].get("environment", {}).get("GATEWAY_METRICS_PORT", "8000")
-            assert target["port"] == int(port)
+            for name in target["names"]:
+                port = compose[name].get("environment", {}).get("GATEWAY_METRICS_PORT", "8000")
+                assert target["port"] == int(port)
 
 
 def test_every_alert_says_what_to_do_and_the_manual_has_it():

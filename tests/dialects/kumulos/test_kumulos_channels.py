@@ -1,6 +1,5 @@
 """`/channels` as backends manage it (seed 000; contracts/kumulos §5.3, §6.7-14)."""
 
-import time
 from urllib.parse import quote
 
 import pytest
@@ -341,11 +340,8 @@ def test_ten_thousand_installs_are_subscribed_with_a_handful_of_queries(backend,
     body = {"installIds": [f"crowd-{n}" for n in range(10_000)]}
     for method, left in (("POST", 10_000), ("POST", 10_000), ("DELETE", 0)):
         with CaptureQueriesContext(connection) as queries:
-            began = time.monotonic()
             done(backend.ask(method, "/channels/news/subscriptions", body))
-            took = time.monotonic() - began
         assert len(queries) <= 8, [query["sql"][:80] for query in queries]
-        assert took < 5, "seconds, even on a busy machine"
         assert ChannelSubscription.objects.count() == left
 
 
