@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ from delivery.providers.memory import Memory
 from gateway.metrics import rows
 from tests.chaos import recovery, shim
 
+HERE = Path(__file__).parent
 TOPIC = "com.example.app"
 
 # a machine full of tests may stand still for longer; the broker is not away for that
@@ -43,6 +45,22 @@ forbearance.PATIENCE = 10.0
 
 # one for all processes of a run, or they would not find the same tests
 os.environ.setdefault("CHAOS_SEED", str(time.time_ns() % 1_000_000))
+
+
+WHOLE = ("browser", "chaos", "journeys", "operations")
+"""Folders whose tests share a whole gateway: one process of a run has all of one.
+
+Two of them at once would hurt each other's, where a machine is small.
+"""
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have one process run all of a file, or of a folder with a gateway of its own."""
+    for item in items:
+        folder = item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
+        group = folder if folder in WHOLE else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(optionalhook=True)
