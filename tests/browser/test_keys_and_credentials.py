@@ -22,7 +22,7 @@ def test_an_app_is_made_and_its_key_renewed_by_keyboard(desk, live_server):
     desk.goto(live_server.url + reverse("admin:crm_app_add"))
     fits_a_phone(desk)
     # not `to_be_focused`: whether the window has the focus, too, is the machine's business
-    assert desk.evaluate("document.activeElement.name") == "name"
+    desk.wait_for_function("document.activeElement.name === 'name'")
     desk.keyboard.type("Shop")
     desk.keyboard.press("Enter")
     expect(desk.get_by_text("This page cannot be opened again")).to_be_visible()
