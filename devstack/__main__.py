@@ -17,7 +17,7 @@ from devstack.terminal import Terminal
 
 # one more than there are cores: a third of the time tests wait for processes they started
 PROCESSES = min(4, 1 + (os.cpu_count() or 1))
-SEVERAL = ("-n", str(PROCESSES), "--dist", "loadgroup", "-m", "not long")
+SEVERAL = ("-n", str(PROCESSES), "--dist", "loadgroup", "--no-loadscope-reorder", "-m", "not long")
 FUZZED = ("tests/fuzz", "tests/delivery/providers/wire/test_wire_against_h2.py")
 
 

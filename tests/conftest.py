@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -47,20 +47,28 @@ forbearance.PATIENCE = 10.0
 os.environ.setdefault("CHAOS_SEED", str(time.time_ns() % 1_000_000))
 
 
-WHOLE = ("browser", "chaos", "journeys", "operations")
+WHOLE = ("journeys", "chaos", "browser", "operations")
 """Folders whose tests share a whole gateway: one process of a run has all of one.
 
-Two of them at once would hurt each other's, where a machine is small.
+Two of them at once would hurt each other's, where a machine is small. They come first, the longest
+before the others, so that nobody waits for them in the end.
 """
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # xdist reads the groups within, Django sorts
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Have one process run all of a file, or of a folder with a gateway of its own."""
     for item in items:
-        folder = item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
+        folder = _folder(item)
         group = folder if folder in WHOLE else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
+    yield
+    places = {folder: place for place, folder in enumerate(WHOLE)}
+    items.sort(key=lambda item: places.get(_folder(item), len(places)))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
 
 
 @pytest.hookimpl(optionalhook=True)

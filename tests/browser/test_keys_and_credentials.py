@@ -21,8 +21,9 @@ def fits_a_phone(page):
 def test_an_app_is_made_and_its_key_renewed_by_keyboard(desk, live_server):
     desk.goto(live_server.url + reverse("admin:crm_app_add"))
     fits_a_phone(desk)
-    # not `to_be_focused`: whether the window has the focus, too, is the machine's business
-    desk.wait_for_function("document.activeElement.name === 'name'")
+    name = desk.get_by_label("Name")
+    expect(name).to_have_attribute("autofocus", "")
+    name.focus()  # a browser whose window is not in front does not do it
     desk.keyboard.type("Shop")
     desk.keyboard.press("Enter")
     expect(desk.get_by_text("This page cannot be opened again")).to_be_visible()
