@@ -47,28 +47,37 @@ forbearance.PATIENCE = 10.0
 os.environ.setdefault("CHAOS_SEED", str(time.time_ns() % 1_000_000))
 
 
-WHOLE = ("journeys", "chaos", "browser", "operations")
-"""Folders whose tests share a whole gateway: one process of a run has all of one.
+APART = ("journeys", "chaos", "operations")
+"""Folders whose tests share a whole gateway, engines and all: first, since they take longest."""
 
-Two of them at once would hurt each other's, where a machine is small. They come first, the longest
-before the others, so that nobody waits for them in the end.
-"""
+TRANSACTIONAL = frozenset({"transactional_db", "live_server"})
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # xdist reads the groups within, Django sorts
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Have one process run all of a file, or of a folder with a gateway of its own."""
+    """Have one process run all of a file, or of a folder that starts a gateway.
+
+    Two gateways at once would hurt each other's tests, where a machine is small. What commits keeps
+    its place after all that does not: not everything it leaves behind can be taken away.
+    """
     for item in items:
         folder = _folder(item)
-        group = folder if folder in WHOLE else str(item.path)
+        unit = folder if folder in {*APART, "browser"} else item.path
+        group = folder if folder in APART else f"{unit} {_commits(item)}"
         item.add_marker(pytest.mark.xdist_group(group))
     yield
-    places = {folder: place for place, folder in enumerate(WHOLE)}
+    places = {folder: place for place, folder in enumerate(APART)}
     items.sort(key=lambda item: places.get(_folder(item), len(places)))
 
 
 def _folder(item: pytest.Item) -> str:
     return item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
+
+
+def _commits(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    asked = marker is not None and bool(marker.kwargs.get("transaction"))
+    return asked or not TRANSACTIONAL.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.hookimpl(optionalhook=True)
