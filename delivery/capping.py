@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from django.db import connection
-
+from crm.commands.sweeping import forget
 from crm.models.app import LONGEST_WINDOW
 from delivery.arrays import numbers
 from delivery.models import Batch, CapTaken
@@ -130,14 +129,8 @@ def forget_slots(*, today: date) -> int:
 
     `today` is the day in UTC, as that of the slots is.
     """
-    before, total = today - LONGEST_WINDOW - timedelta(days=1), 0
-    for _ in range(MOST_SLICES):
-        with connection.cursor() as cursor:
-            cursor.execute(FORGET, [before, SLICE])
-            total += cursor.rowcount
-            if cursor.rowcount < SLICE:
-                break
-    return total
+    before = today - LONGEST_WINDOW - timedelta(days=1)
+    return forget(FORGET, before, at_once=SLICE, in_all=MOST_SLICES * SLICE)
 
 
 UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from crm.commands.sweeping import forget
 from crm.errors import Conflict, Invalid
 from crm.models import App, KeptAnswer
 from crm.sealing import is_marked, mark_of, seal_bytes, unseal_bytes
@@ -97,14 +98,8 @@ def answer_once(call: Call, run: Callable[[], Answer]) -> Answer:
 
 def forget_answers(*, now: datetime) -> int:
     """Drop answers past their time, a slice at a time; gives their number."""
-    before, total = now - settings.IDEMPOTENCY_RETENTION, 0
-    for _ in range(MOST_SLICES):
-        with connection.cursor() as cursor:
-            cursor.execute(FORGET, [before, SLICE])
-            total += cursor.rowcount
-            if cursor.rowcount < SLICE:
-                break
-    return total
+    before = now - settings.IDEMPOTENCY_RETENTION
+    return forget(FORGET, before, at_once=SLICE, in_all=MOST_SLICES * SLICE)
 
 
 def _hold(call: Call) -> bool:

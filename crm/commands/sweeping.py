@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 
 AT_ONCE = 2_000
 """Rows deleted in one transaction: none of them is locked for long."""
@@ -31,6 +31,22 @@ def sweep(model: type[models.Model], find: Find, *, seconds: float | None = None
         swept += len(keys)
         if not keys or monotonic() >= until:
             return swept
+
+
+def forget(sql: str, before: Any, *, at_once: int, in_all: int) -> int:
+    """Delete the oldest rows before a moment with a statement, until it finds few; gives how many.
+
+    It is given the moment and how many to delete. Each run is a transaction of its own, and no more
+    than about `in_all` rows go: the next upkeep goes on.
+    """
+    forgotten = 0
+    while forgotten < in_all:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [before, at_once])
+            forgotten += cursor.rowcount
+            if cursor.rowcount < at_once:
+                break
+    return forgotten
 
 
 def oldest(rows: models.QuerySet[Any]) -> Find:

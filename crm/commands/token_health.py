@@ -15,6 +15,7 @@ from crm.commands.device_tokens import (
     retire,
     valued,
 )
+from crm.commands.sweeping import forget
 from crm.models import DeviceToken
 
 RETIRE = """
@@ -138,11 +139,5 @@ def forget_retired_tokens(*, now: datetime) -> int:
     Gives how many: a bounded number at a time, for the next upkeep goes on. What the ledger says of
     them stays.
     """
-    forgotten, before = 0, now - settings.TOKEN_RETENTION
-    while forgotten < FORGOTTEN_IN_ALL:
-        with connection.cursor() as cursor:
-            cursor.execute(FORGET, [before, FORGOTTEN_AT_ONCE])
-            forgotten += cursor.rowcount
-            if cursor.rowcount < FORGOTTEN_AT_ONCE:
-                break
-    return forgotten
+    before = now - settings.TOKEN_RETENTION
+    return forget(FORGET, before, at_once=FORGOTTEN_AT_ONCE, in_all=FORGOTTEN_IN_ALL)
