@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,8 @@ import psycopg
 
 from benchmarks.crowd import settle
 from benchmarks.figures import say
-from benchmarks.turns import ROOT, UNWANTED, WrongResult
+from benchmarks.processes import run
+from benchmarks.turns import UNWANTED
 from devstack import programs
 from devstack.services import Services
 
@@ -32,7 +32,7 @@ class Crowded:
 
     def run(self, command: Sequence[str]) -> str:
         """Run a program on it to its end, and give what it printed."""
-        return _run(command, self.environ)
+        return run(command, self.environ, seconds=DEADLINE)
 
 
 @contextmanager
@@ -49,25 +49,11 @@ def crowded(people: int) -> Iterator[Crowded]:
                 "DJANGO_SETTINGS_MODULE": "gateway.settings",
                 "GATEWAY_LOG_LEVEL": "ERROR",
             }
-            _run(programs.migrate(), environ)
-            made = _run([sys.executable, "manage.py", "create_app", "Bench", "--json"], environ)
+            run(programs.migrate(), environ, seconds=DEADLINE)
+            named = [sys.executable, "manage.py", "create_app", "Bench", "--json"]
+            made = run(named, environ, seconds=DEADLINE)
             app = json.loads(made)["id"]
             say(f"settling {people:,} people")
             with psycopg.connect(urls.database_url, autocommit=True) as database:
                 tenth = settle(database, app=app, people=people)
                 yield Crowded(app=app, tenth=tenth, database=database, environ=environ)
-
-
-def _run(command: Sequence[str], environ: Mapping[str, str]) -> str:
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environ,
-        timeout=DEADLINE,
-    )
-    if done.returncode:
-        raise WrongResult((done.stderr.strip().splitlines() or [f"{command} failed"])[-1])
-    return done.stdout

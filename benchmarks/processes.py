@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
@@ -16,10 +16,16 @@ START_DEADLINE = 40
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-def run(command: Sequence[str], environ: dict[str, str]) -> str:
-    """Give what a command writes; raises with its last line where it fails."""
+def run(command: Sequence[str], environ: Mapping[str, str], *, seconds: float | None = None) -> str:
+    """Give what a command writes; raises with its last line where it fails, or after `seconds`."""
     done = subprocess.run(
-        command, check=False, capture_output=True, text=True, cwd=ROOT, env=environ
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environ,
+        timeout=seconds,
     )
     if done.returncode:
         raise WrongResult((done.stderr.strip().splitlines() or [f"{command} failed"])[-1])
