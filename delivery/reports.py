@@ -10,7 +10,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from crm.errors import NotFound
 from crm.models import App, User
-from delivery.models import Notification, Occurrence, Open
+from delivery.models import Delivery, Notification, Occurrence, Open
 from delivery.outlook import expected_finishes
 
 UNREAD = ("audience", "user_meta", "reporting_meta")
@@ -83,17 +83,7 @@ class Funnel:
     finished: bool = False
 
 
-COUNTERS = (
-    "targeted",
-    "accepted",
-    "rejected",
-    "unregistered",
-    "expired",
-    "cancelled",
-    "capped",
-    "uncertain",
-    "replayed",
-)
+COUNTERS = ("targeted", *Delivery.Verdict.values, "replayed")
 
 
 BEGUN = (*Occurrence.UNDER_WAY, Occurrence.State.FINISHED)
@@ -118,7 +108,7 @@ def funnel(notification: Notification) -> Funnel:
 def _funnel(shares: Iterable[Share]) -> Funnel:
     shares = list(shares)
     sums = {name: sum(share.counts[name] for share in shares) for name in COUNTERS}
-    settled = sum(sums[name] for name in COUNTERS[1:-1])
+    settled = sum(sums[name] for name in Delivery.Verdict.values)
     return Funnel(
         **sums,
         pending=sums["targeted"] - settled,

@@ -95,18 +95,15 @@ def answer_to(occurrence: Occurrence) -> Answer:
     if found is None:
         return Answer(waits_for=batch.last_reason if batch else "")
     began = occurrence.started_at or occurrence.created_at
-    reference = found.provider_ref
-    if batch is not None:
-        reference = known_as(
-            reference,
-            verdict=found.verdict,
-            transport=batch.transport,
-            occurrence_id=occurrence.pk,
-            token_id=batch.token_ids[0],
-        )
     return Answer(
         verdict=found.verdict,
         reason=found.reason,
-        provider_ref=reference,
+        provider_ref=known_as(
+            found.provider_ref,
+            verdict=found.verdict,
+            transport=batch.transport if batch else None,
+            occurrence_id=occurrence.pk,
+            token_id=found.token_id,
+        ),
         milliseconds=round((found.at - began) / timedelta(milliseconds=1)),
     )

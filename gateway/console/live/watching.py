@@ -10,14 +10,14 @@ from django.db import connection
 
 from delivery.breakdown import Breakdown
 from delivery.dispatch import CALLED_OFF, HELD
-from delivery.models import Breaker, Notification
+from delivery.models import Breaker, Delivery, Notification
 from delivery.pacing import PACED
 from delivery.reports import Firing, Funnel, Progress, Standing, firings, progress
 from gateway.console.live.tallies import Counted, Sample, counted, sampled
 
 MOST_FIRINGS = 200
 MOST_WAITS = 12
-VERDICTS = ("accepted", "rejected", "unregistered", "expired", "cancelled", "capped", "uncertain")
+VERDICTS = Delivery.Verdict.values
 PLATFORMS = {"apns": "Apple (APNs)", "fcm": "Android (FCM)", "apns_voip": "Apple calls (APNs)"}
 LIVE = frozenset({Standing.SENDING, Standing.PAUSED, Standing.SCHEDULED})
 
