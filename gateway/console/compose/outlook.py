@@ -102,28 +102,27 @@ class Outlook:
         }
 
 
-def outlook_of(audience: Audience, schedule: Schedule, *, app_id: int) -> Outlook:
+def outlook_of(audience: Audience, schedule: Schedule, *, app: App) -> Outlook:
     """Find it all out, or what can be found out in time."""
     now = clock.now()
     try:
         with within(PATIENCE):
-            reached = reach(audience, app_id=app_id, now=now)
+            reached = reach(audience, app_id=app.pk, now=now)
     except TookTooLong:
         return Outlook(reached=None, legs=[], shares=[], takes="not known", when=words_of(schedule))
-    shares = shares_of(reached, app_id=app_id)
+    shares = shares_of(reached, app_id=app.pk)
     return Outlook(
         reached=reached,
         legs=legs_of(schedule, reached, now=now),
         shares=shares,
-        takes=pace_words(pace_of(shares, app_id=app_id)),
+        takes=pace_words(pace_of(shares, app_id=app.pk)),
         when=words_of(schedule),
-        cap=_cap_words(audience, app_id=app_id),
+        cap=_cap_words(audience, app=app),
     )
 
 
-def _cap_words(audience: Audience, *, app_id: int) -> str:
+def _cap_words(audience: Audience, *, app: App) -> str:
     """Say how many the app's cap would hold back, if any."""
-    app = App.objects.get(pk=app_id)
     if app.cap_pushes is None:
         return ""
     try:

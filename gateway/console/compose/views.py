@@ -86,7 +86,7 @@ def reached(request: HttpRequest) -> HttpResponse:
     if errors:
         told = {name: list(map(str, why)) for name, why in errors.items()}
         return JsonResponse({"errors": told}, status=422)
-    found = outlook_of(composed.audience.audience, composed.schedule.schedule, app_id=app.pk)
+    found = outlook_of(composed.audience.audience, composed.schedule.schedule, app=app)
     words = audience_words(composed.audience.audience, app_id=app.pk)
     return JsonResponse({**found.as_json(), "words": words})
 
@@ -326,7 +326,7 @@ def _review(
 ) -> HttpResponse:
     app, said = composed.app, request.POST
     ask = composed.ask(operator=request.user.get_username())
-    found = outlook_of(ask.audience, ask.schedule, app_id=app.pk)
+    found = outlook_of(ask.audience, ask.schedule, app=app)
     reviewed = reviewed or review(app, found.devices)
     kept = [(name, value) for name in said for value in said.getlist(name)]
     ours = {"csrfmiddlewaretoken", "reviewed", "typed", "test_installs", "test_ticket"}
