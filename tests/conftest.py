@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """
     for item in items:
         folder = _folder(item)
-        unit = folder if folder in {*APART, "browser"} else item.path
+        unit = folder if folder == "browser" else item.path
         group = folder if folder in APART else f"{unit} {_commits(item)}"
         item.add_marker(pytest.mark.xdist_group(group))
     yield

@@ -26,6 +26,7 @@ from delivery.models import (
 from delivery.models.notification import Lane
 from delivery.scheduling import claims
 from tests.conftest import TOPIC, Phones, Sends
+from tests.delivery.working import again, due_now
 
 pytestmark = pytest.mark.django_db
 
@@ -50,18 +51,6 @@ def broadcast(sends):
 def work(occurrence, queue="bulk"):
     list(fanout.plan_batches(occurrence.pk))
     return again(occurrence, queue)
-
-
-def again(occurrence, queue="bulk"):
-    while dispatch.deliver_next(queue):
-        pass
-    occurrence.refresh_from_db()
-    return occurrence
-
-
-def due_now():
-    Batch.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
-    Breaker.objects.filter(state="open").update(next_probe_at=timezone.now())
 
 
 def age(by):

@@ -13,6 +13,7 @@ from delivery.models import Batch, Breaker, Delivery, Notification, Occurrence, 
 from delivery.providers.contract import Outcome, Verdict
 from delivery.scheduling import claims
 from tests.conftest import TOPIC
+from tests.delivery.working import again, due_now
 
 pytestmark = pytest.mark.django_db
 
@@ -27,18 +28,6 @@ def sent(sends):
         return again(occurrence)
 
     return send
-
-
-def again(occurrence):
-    while dispatch.deliver_next("bulk"):
-        pass
-    occurrence.refresh_from_db()
-    return occurrence
-
-
-def due_now():
-    Batch.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
-    Breaker.objects.filter(state="open").update(next_probe_at=timezone.now())
 
 
 def verdicts():

@@ -15,6 +15,7 @@ from delivery.providers.contract import Outcome, Verdict
 from delivery.providers.memory import Memory
 from delivery.scheduling import claims
 from tests.conftest import TOPIC
+from tests.delivery.working import again
 
 pytestmark = pytest.mark.django_db
 
@@ -71,14 +72,7 @@ def ring(phones):
 def sent(sends):
     occurrence = sends.to_everyone()
     list(fanout.plan_batches(occurrence.pk))
-    return work(occurrence)
-
-
-def work(occurrence):
-    while dispatch.deliver_next("bulk"):
-        pass
-    occurrence.refresh_from_db()
-    return occurrence
+    return again(occurrence)
 
 
 def about(token):
@@ -172,7 +166,7 @@ def test_another_send_planned_before_it_was_found_out_goes_where_it_belongs(appl
     apple.asked.clear()
 
     Batch.objects.update(next_attempt_at=timezone.now())
-    work(earlier)
+    again(earlier)
 
     assert (earlier.accepted, earlier.pending) == (1, 0)
     assert apple.asked == [("sandbox", token.value)]
@@ -245,11 +239,11 @@ def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(
     with monkeypatch.context() as crashing:
         crashing.setattr(target, name, crash)
         with pytest.raises(OperationalError):
-            work(occurrence)
+            again(occurrence)
     Batch.objects.filter(state="sending").update(lease_until=timezone.now() - timedelta(seconds=1))
     claims.free_lost_batches(now=timezone.now())
 
-    work(occurrence)
+    again(occurrence)
 
     assert (occurrence.accepted, occurrence.pending) == (4, 0)
     assert Delivery.objects.count() == 4
@@ -267,7 +261,7 @@ def test_tokens_bad_in_both_end_in_quarantine_once_the_first_environment_works(a
 
     Breaker.objects.exclude(state="closed").update(next_probe_at=timezone.now())
     Batch.objects.update(next_attempt_at=timezone.now())
-    work(held)
+    again(held)
 
     assert set(Breaker.objects.values_list("state", flat=True)) == {"closed"}
     assert (held.unregistered, held.pending) == (25, 0)
