@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from devstack.place import ROOT
-from tests.browser.person import Person
+from tests.browser.person import Person, overflows
 from tests.journeys.stack import Stack
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -27,6 +27,13 @@ PATIENCE = 20_000
 """Milliseconds anything on a page may take; five seconds are few where others use the machine."""
 
 expect.set_options(timeout=PATIENCE)
+
+
+def fits_a_phone(page: Page) -> None:
+    """Fail where a page is wider than a phone; it is a desktop's again afterwards."""
+    page.set_viewport_size(PHONE)
+    assert overflows(page) == 0, page.url
+    page.set_viewport_size(DESKTOP)
 
 
 @pytest.fixture(scope="package")

@@ -6,15 +6,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from delivery import dispatch, fanout
-from tests.browser.conftest import PHONE
-from tests.browser.person import overflows
-
-
-def fits_a_phone(page):
-    before = page.viewport_size
-    page.set_viewport_size(PHONE)
-    assert overflows(page) == 0
-    page.set_viewport_size(before)
+from tests.browser.conftest import fits_a_phone
 
 
 @pytest.fixture

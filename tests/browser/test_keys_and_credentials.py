@@ -6,16 +6,9 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.person import overflows
+from tests.browser.conftest import fits_a_phone
 from tests.delivery.commands.test_credential_files import P256, pem_of
 from tests.gateway.admin.conftest import fill
-
-
-def fits_a_phone(page):
-    page.set_viewport_size(PHONE)
-    assert overflows(page) == 0, page.url
-    page.set_viewport_size(DESKTOP)
 
 
 def test_an_app_is_made_and_its_key_renewed_by_keyboard(desk, live_server):

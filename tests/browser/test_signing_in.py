@@ -8,8 +8,7 @@ from playwright.sync_api import expect
 
 from tests.access.conftest import forget_attempts
 from tests.access.totp import code, wrong
-from tests.browser.conftest import DESKTOP, PASSWORD, PHONE
-from tests.browser.person import overflows
+from tests.browser.conftest import PASSWORD, PHONE, fits_a_phone
 
 FACTORS = "/admin/account/second-factor/"
 
@@ -17,12 +16,6 @@ FACTORS = "/admin/account/second-factor/"
 @pytest.fixture(autouse=True)
 def nobody_tried_before(transactional_db):
     forget_attempts()
-
-
-def fits(page):
-    page.set_viewport_size(PHONE)
-    assert overflows(page) == 0, page.url
-    page.set_viewport_size(DESKTOP)
 
 
 def say_again_who_it_is(page):
@@ -33,18 +26,18 @@ def say_again_who_it_is(page):
 def enrol(page, address):
     """Go through making a second factor by keyboard; give its secret and the recovery codes."""
     page.goto(address + FACTORS)
-    fits(page)
+    fits_a_phone(page)
     page.get_by_role("link", name="Activate").click()
-    fits(page)
+    fits_a_phone(page)
     say_again_who_it_is(page)
     secret = page.get_by_label("Authenticator secret").input_value()
     expect(page.get_by_role("img")).to_be_visible()
-    fits(page)
+    fits_a_phone(page)
     page.get_by_label(re.compile("code", re.IGNORECASE)).fill(code(secret))
     page.keyboard.press("Enter")
     codes = page.get_by_label("Unused codes").input_value().split()
     assert len(codes) == 10
-    fits(page)
+    fits_a_phone(page)
     return secret, codes
 
 
@@ -63,9 +56,9 @@ def passes_the_password(page):
 def test_a_second_factor_is_made_and_asked_for(desk, live_server):
     secret, codes = enrol(desk, live_server.url)
     leave(desk, live_server.url)
-    fits(desk)
+    fits_a_phone(desk)
     passes_the_password(desk)
-    fits(desk)
+    fits_a_phone(desk)
     desk.get_by_label("Code").fill(wrong(secret))
     desk.keyboard.press("Enter")
     expect(desk.get_by_text("Incorrect code")).to_be_visible()
@@ -88,7 +81,7 @@ def test_guessing_is_answered_with_a_wait(page, operator, live_server):
         page.wait_for_load_state()
         expect(page.get_by_role("alert")).to_be_visible()
     expect(page.get_by_role("alert")).to_contain_text("Too many")
-    fits(page)
+    fits_a_phone(page)
 
 
 def test_where_one_is_required_it_is_the_first_thing_an_operator_makes(
@@ -117,7 +110,7 @@ def test_a_session_is_ended_from_another_browser(desk, chromium, operator, live_
     phone = context.new_page()
     operator.sign_in(phone, live_server.url)
     desk.goto(f"{live_server.url}/admin/account/sessions/")
-    fits(desk)
+    fits_a_phone(desk)
     expect(desk.get_by_role("row")).to_have_count(3)
     desk.get_by_role("button", name="End", exact=True).click()
     expect(desk.get_by_role("row")).to_have_count(2)
@@ -141,7 +134,7 @@ def test_a_security_key_is_a_second_factor(desk, live_server):
     desk.goto(f"{live_server.url}{FACTORS}webauthn/add/")
     say_again_who_it_is(desk)
     expect(desk).to_have_url(re.compile("webauthn/add"))
-    fits(desk)
+    fits_a_phone(desk)
     desk.get_by_role("button", name="Add").click()
     expect(desk.get_by_label("Unused codes")).to_be_visible()
     assert Authenticator.objects.filter(type="webauthn").count() == 1
@@ -160,13 +153,13 @@ def test_the_audit_log_tells_what_was_done_and_goes_out_as_a_file(desk, live_ser
     desk.goto(f"{live_server.url}/admin/crm/auditentry/")
     row = desk.get_by_role("row").filter(has_text="channel Daily news")
     expect(row).to_contain_text("olga")
-    fits(desk)
+    fits_a_phone(desk)
     with desk.expect_download() as download:
         desk.get_by_role("link", name="Export as CSV").click()
     assert "Daily news" in download.value.path().read_text()
     row.get_by_role("link").first.click()
     expect(desk.locator("table.audit-diff")).to_contain_text("Daily news")
-    fits(desk)
+    fits_a_phone(desk)
 
 
 def test_an_operator_is_made_in_the_admin(desk, live_server, app):
@@ -177,4 +170,4 @@ def test_an_operator_is_made_in_the_admin(desk, live_server, app):
     desk.get_by_role("button", name="Save", exact=True).click()
     say_again_who_it_is(desk)
     expect(desk.get_by_text("was added successfully")).to_be_visible()
-    fits(desk)
+    fits_a_phone(desk)
