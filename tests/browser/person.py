@@ -24,6 +24,7 @@ class Person:
 
 def overflows(page: Page) -> int:
     """Give by how many pixels a page is wider than its window: 0 on one that fits a phone."""
+    page.wait_for_load_state()  # one that is on its way has no element yet
     return int(
         page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     )

@@ -11,6 +11,8 @@ SUITE = """
 import os, pathlib, time
 import psycopg, pytest, redis
 
+pytestmark = pytest.mark.xdist_group("all")  # heeded where a run is shared out by groups
+
 @pytest.mark.parametrize("n", range(int(os.environ.get("TESTS", "1"))))
 def test_the_engines_are_ours(n):
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
@@ -65,6 +67,13 @@ def test_each_of_several_processes_has_engines_of_its_own(run_suite, tmp_path, m
     assert engines[0][0] != engines[1][0]
     assert engines[0][1] != engines[1][1]
     assert marked.living() == []
+
+
+def test_what_belongs_to_a_group_is_run_by_one_process(run_suite, tmp_path, marked):
+    with run_suite("-n", "2", "--dist", "loadgroup", TESTS="8") as suite:
+        words, _ = suite.communicate(timeout=60)
+    assert "8 passed" in words
+    assert len([*tmp_path.glob("gw?")]) == 1
 
 
 def test_a_pytest_that_is_killed_leaves_nothing(run_suite, place, marked, wait_until):

@@ -19,6 +19,9 @@ from tests.journeys.tls_front import tls_front
 
 HERE = Path(__file__).parent / "node"
 INSTALLING = 180
+ATTEMPTS = 3
+"""npm trips over its own folders now and then (ENOTEMPTY), and not the second time."""
+
 TELLING = 120
 
 VOIP, APNS, FCM = "cd" * 32, "ab" * 32, "dQw4w9WgXcQ:APA91bHun4MxP5egoKMwt2KZFBaFUH-1RYqx"
@@ -31,6 +34,22 @@ def missing(why: str) -> None:
     pytest.skip(why)
 
 
+def install(folder):
+    """Put the packages into an empty folder; give what is in the way, or nothing."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, folder)
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=INSTALLING, check=False
+    )
+    if done.returncode:
+        return done.stderr or f"npm ended with {done.returncode}"
+    (folder / "complete").touch()
+    return ""
+
+
 @pytest.fixture(scope="session")
 def modules():
     """Install the packages once for each lock file, outside what is committed."""
@@ -38,17 +57,11 @@ def modules():
         missing("node and npm are not installed")
     mark = sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:12]
     folder = ROOT / ".dev" / f"sdk-{mark}"
-    if not (folder / "complete").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, folder)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=INSTALLING, check=False
-        )
-        if done.returncode:
-            missing(f"the SDK cannot be installed: {done.stderr[-300:]}")
-        (folder / "complete").touch()
+    for _ in range(ATTEMPTS):
+        if (folder / "complete").exists() or not (trouble := install(folder)):
+            break
+    else:
+        missing(f"the SDK cannot be installed: {trouble}")
     return folder / "node_modules"
 
 
