@@ -73,6 +73,17 @@ PEM = certificate().public_bytes(Encoding.PEM)
         (account(), "", "fcm", Kind.SERVICE_ACCOUNT),
         (b"\xef\xbb\xbf" + account(), "", "fcm", Kind.SERVICE_ACCOUNT),
     ],
+    ids=[
+        "key",
+        "key with a passphrase",
+        "key with one it does not need",
+        "certificate, then its key",
+        "key with a passphrase, then its certificate",
+        "p12",
+        "p12 without a passphrase",
+        "service account",
+        "service account after a byte order mark",
+    ],
 )
 def test_every_kind_of_key_is_taken(content, passphrase, provider, kind):
     handed = read_file(content, passphrase=passphrase, now=NOW)

@@ -67,6 +67,7 @@ def test_a_p12_with_its_passphrase_says_its_topic_and_end_by_itself(app, signed_
         (account(token_uri="https://10.0.0.1/"), {}, "which is not Google"),
         (b'{"project_info": 1}', {}, "google-services.json"),
     ],
+    ids=["no ids", "an RSA key", "the wrong passphrase", "another's address", "an app's own file"],
 )
 def test_a_wrong_file_is_refused_beside_its_field(app, signed_in, content, said, words):
     page = upload(signed_in(app), app, content, **said)
