@@ -37,7 +37,7 @@ from delivery.schedule import Schedule
 from gateway.wsgi import application
 from templates_app.models import Template
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
 
 CHECKS = [
     not_a_server_error,
