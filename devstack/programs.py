@@ -12,6 +12,9 @@ UNMOVED = ["-W", "ignore:You're running the worker with superuser"]
 PROCESSES = 2 * (os.cpu_count() or 1)
 """Of a worker: while one waits for a provider's answers another has work for the core."""
 
+MANNERS = ["nice", "-n", "10"]
+"""A broadcast takes what is left of the cores: pushes to one person, and asks, go before it."""
+
 QUIET = ["--without-gossip", "--without-mingle"]
 CELERY = [sys.executable, *UNMOVED, "-m", "celery", "--quiet", "-A", "gateway"]
 
@@ -41,12 +44,15 @@ def worker(processes: int = PROCESSES) -> list[str]:
     """Prefork processes that look into `urgent` first, then into `planning`, then into `bulk`."""
     size = ["--pool", "prefork", "--concurrency", str(processes)]
     size += ["--queues", "urgent,planning,bulk"]
-    return [*CELERY, "worker", *size, *QUIET]
+    return [*MANNERS, *CELERY, "worker", *size, *QUIET]
 
 
 def urgent_worker() -> list[str]:
-    """One process more that looks into `urgent` alone: it has no batch of a broadcast in hand."""
-    size = ["--pool", "prefork", "--concurrency", "1", "--queues", "urgent"]
+    """Two processes more that look into `urgent` alone: they have no batch of a broadcast in hand.
+
+    One is not enough where all cores are busy: a push takes it tens of milliseconds there.
+    """
+    size = ["--pool", "prefork", "--concurrency", "2", "--queues", "urgent"]
     # no two workers of a machine share a name
     return [*CELERY, "worker", *size, *QUIET, "--hostname", "urgent@%h"]
 

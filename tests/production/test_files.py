@@ -229,6 +229,16 @@ def test_a_worker_is_given_the_time_its_longest_task_may_take(role):
     assert files.units()[role]["KillMode"] == ["mixed"]  # its children must not be signalled
 
 
+def test_a_broadcast_takes_what_is_left_of_the_cores():
+    """Of the usual share: 1024 of a container, 100 of a unit."""
+    services, units = files.compose()["services"], files.units()
+    assert int(services["worker"]["cpu_shares"]) < 1024
+    assert int(units["worker"]["CPUWeight"][0]) < 100
+    for role in ("web", "worker-urgent", "tick"):
+        assert "cpu_shares" not in services[role]
+        assert "CPUWeight" not in units[role]
+
+
 def test_web_is_given_the_time_its_requests_may_take():
     command = files.image_command()
     drain = int(command[command.index("--workers-kill-timeout") + 1])
