@@ -1,6 +1,5 @@
 """The web server's entry point."""
 
-import gc
 import os
 
 from django.conf import settings
@@ -8,6 +7,7 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
 from gateway.env import one_clear_line
+from gateway.garbage import spare_what_is_loaded
 from gateway.metrics.family import family
 from gateway.patience import bound_statements
 
@@ -18,5 +18,4 @@ with one_clear_line():
     settings.SECRET_KEY  # noqa: B018 - reading it is the question
 family.join("web", os.getppid())  # the server's processes have one parent
 get_resolver().url_patterns  # noqa: B018 - all views are imported now, not by the first request
-gc.collect()
-gc.freeze()  # what is loaded stays: no collection has to look at it again
+spare_what_is_loaded()
