@@ -18,11 +18,14 @@ from crm import clock
 from crm.commands.token_health import revive_tokens
 from delivery.models import Batch, Breaker, ProviderCredential
 from delivery.providers.contract import Outcome
+from delivery.statement import Columns, fetch_row
 from delivery.targeting.credentials import find_credential
 
 log = logging.getLogger(__name__)
 
 State = Breaker.State
+
+COLUMNS = Columns(Breaker)
 
 REST, LONGEST_REST = timedelta(seconds=60), timedelta(minutes=30)
 """Before the first probe; doubled with each probe that fails, up to the longest."""
@@ -74,12 +77,29 @@ def admit(batch: Batch, *, now: datetime) -> Leave | Rest:
         batch.credential = find_credential(batch)
     if batch.credential is None:
         return Rest(f"no {batch.transport} credential for topic {batch.topic!r}", REST)
-    breaker = breaker_of(batch).first()
+    breaker = _known(batch)
     if breaker is None or breaker.state == State.CLOSED:
         return Leave(breaker)
     if _claim(breaker, now=now):
         return Leave(breaker, probe=True)
     return Rest(breaker.reason, breaker=breaker)
+
+
+# as `breaker_of` has it
+KNOWN = f"""
+SELECT {COLUMNS.of("b")} FROM delivery_breaker b
+ WHERE credential_id = %(credential)s AND environment = %(environment)s AND topic = %(topic)s
+"""  # noqa: S608 - names of columns
+
+
+def _known(batch: Batch) -> Breaker | None:
+    used = {
+        "credential": batch.credential_id,
+        "environment": batch.environment,
+        "topic": batch.topic,
+    }
+    row = fetch_row(KNOWN, used)
+    return None if row is None else COLUMNS.take(list(row))
 
 
 def _claim(breaker: Breaker, *, now: datetime) -> bool:

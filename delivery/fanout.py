@@ -2,69 +2,96 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import F
 
 from crm import clock
 from delivery import context, metrics, tracing
 from delivery.audience import Audience
 from delivery.models import Notification, Occurrence
 from delivery.scheduling.claims import (
-    UNREAD,
+    DEFERRED,
     finish_occurrence,
     give_up_planning,
     put_off_planning,
     take_occurrence,
 )
+from delivery.statement import fetch_row
 from delivery.targeting.credentials import FITTING
-from delivery.targeting.query import Query
+from delivery.targeting.query import Query, named
 from delivery.targeting.resolve import Clock, inboxes, reachable, walks
 
 log = logging.getLogger(__name__)
 
 CREDENTIAL = FITTING.format(
-    app="%s", transport="s.transport", environment="s.environment", topic="s.topic"
+    app="%(app)s", transport="s.transport", environment="s.environment", topic="s.topic"
 )
 
-BATCHES = """
-WITH page AS (
-    SELECT t.*, row_number() OVER (
-        PARTITION BY transport, environment, topic ORDER BY id) - 1 AS place
-      FROM (SELECT * FROM ({audience}) a WHERE a.id > %s ORDER BY a.id LIMIT %s) t
-), slices AS (
-    SELECT transport, environment, topic, array_agg(id ORDER BY id) AS token_ids
-      FROM page GROUP BY transport, environment, topic, place / %s
-), planned AS (
-    INSERT INTO delivery_batch
-           (occurrence_id, app_id, credential_id, transport, environment, topic, lane, token_ids)
-    SELECT %s, %s, ({credential}), transport, environment, topic, %s, token_ids
-      FROM slices s
-    RETURNING 1
+# One statement a page: the row's lock keeps a second planner, after a lost lease, from planning the
+# same page, and the cursor moves with what was stored. Counters are moved, never set: workers
+# record outcomes of the pages before this one.
+PAGE = """
+WITH mine AS (
+    SELECT id FROM delivery_occurrence
+     WHERE id = %(occurrence)s AND state = 'planning' AND cursor = %(cursor)s
+       FOR UPDATE
+), page AS MATERIALIZED (
+    SELECT * FROM ({audience}) a
+     WHERE a.id > %(cursor)s AND EXISTS (SELECT FROM mine) ORDER BY a.id LIMIT %(size)s
+), {stored}, sums AS (
+    SELECT (SELECT count(*) FROM page) AS people, (SELECT max(id) FROM page) AS last,
+           (SELECT count(*) FROM stored) AS stored
 )
-SELECT (SELECT count(*) FROM page), (SELECT max(id) FROM page), (SELECT count(*) FROM planned)
+UPDATE delivery_occurrence o
+   SET cursor = coalesce(sums.last, o.cursor),
+       state = CASE WHEN sums.people < %(size)s THEN 'sending' ELSE 'planning' END,
+       lease_until = CASE WHEN sums.people < %(size)s THEN NULL ELSE %(until)s END,
+       {moves}
+  FROM mine, sums
+ WHERE o.id = mine.id
+RETURNING sums.people, sums.last, sums.stored
 """
 
-INBOXES = """
-WITH page AS (
-    SELECT * FROM ({audience}) a WHERE a.id > %s ORDER BY a.id LIMIT %s
-), own AS (
+BATCHES = f"""slices AS (
+    SELECT transport, environment, topic, array_agg(id ORDER BY id) AS token_ids
+      FROM (SELECT page.*, row_number() OVER (
+                PARTITION BY transport, environment, topic ORDER BY id) - 1 AS place
+              FROM page) numbered
+     GROUP BY transport, environment, topic, place / %(batch)s
+), stored AS (
+    INSERT INTO delivery_batch
+           (occurrence_id, app_id, credential_id, transport, environment, topic, lane, token_ids)
+    SELECT %(occurrence)s, %(app)s, ({CREDENTIAL}), transport, environment, topic, %(lane)s,
+           token_ids
+      FROM slices s
+    RETURNING 1
+)"""
+
+INBOXES = """own AS (
     SELECT v.key AS uid, v.value
-      FROM delivery_notification n, jsonb_each(n.user_meta) v WHERE n.id = %s
+      FROM delivery_notification n, jsonb_each(n.user_meta) v WHERE n.id = %(notification)s
 ), stored AS (
     INSERT INTO delivery_inboxitem (notification_id, user_id, values)
-    SELECT %s, page.id, coalesce(own.value, '{{}}')
+    SELECT %(notification)s, page.id, coalesce(own.value, '{}')
       FROM page JOIN crm_user u ON u.id = page.id LEFT JOIN own ON own.uid = u.uid
         ON CONFLICT (notification_id, user_id) DO NOTHING
     RETURNING 1
-)
-SELECT (SELECT count(*) FROM page), (SELECT max(id) FROM page), (SELECT count(*) FROM stored)
-"""
+)"""
+
+STORED = {
+    Notification.Kind.PUSH: (BATCHES, "targeted = o.targeted + sums.people"),
+    # an inbox takes what it is given
+    Notification.Kind.IN_APP: (
+        INBOXES,
+        "targeted = o.targeted + sums.stored, accepted = o.accepted + sums.stored",
+    ),
+}
+"""What a page is stored as, and which counters move by how much."""
 
 KEPT = "audience"
 """A temporary table: an audience larger than a page is looked up once and not once a page."""
@@ -72,15 +99,6 @@ KEPT = "audience"
 
 ROOM = "64MB"
 """What Postgres may keep in memory to join a large audience; its usual 4 MB send it to disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What one page of an audience became."""
-
-    people: int  # tokens or users looked at; fewer than a page's size is the end
-    last: int | None
-    stored: int  # batches, or inboxes the message was put into
 
 
 def plan_batches(occurrence_id: int) -> Iterator[int]:
@@ -93,14 +111,19 @@ def plan_batches(occurrence_id: int) -> Iterator[int]:
     occurrence = take_occurrence(occurrence_id, now=clock.now())
     if occurrence is None:
         return
+    batches = 0
     try:
-        yield from _plan_traced(occurrence)
+        for batches in _plan_traced(occurrence):
+            if batches:
+                yield batches
     except Exception:
         if clock.now() < occurrence.expires_at:
             raise  # the lease ends, and planning goes on at the cursor: in time it may succeed
         log.exception("occurrence %d was never planned to its end", occurrence.pk)
         give_up_planning(occurrence.pk)
-    finish_occurrence(occurrence.pk)
+        batches = 0
+    if not batches:  # else whoever pushes the last of them does
+        finish_occurrence(occurrence.pk)
 
 
 def put_off(occurrence_id: int) -> bool:
@@ -108,7 +131,7 @@ def put_off(occurrence_id: int) -> bool:
 
     False where it cannot, or nothing is left to plan: what was looked up once stays with us.
     """
-    found = Occurrence.objects.select_related("notification").defer(*UNREAD)
+    found = Occurrence.objects.select_related("notification").defer(*DEFERRED)
     occurrence = found.filter(pk=occurrence_id).first()
     return occurrence is not None and _is_walk(occurrence) and put_off_planning(occurrence_id)
 
@@ -138,9 +161,8 @@ def _plan_traced(occurrence: Occurrence) -> Iterator[int]:
 
 def _plan_pages(occurrence: Occurrence) -> Iterator[int]:
     query, walks = audience_of(occurrence, now=clock.now()), _is_walk(occurrence)
-    while (page := _plan_page(occurrence, query, first_of_many=not walks)) is not None:
-        if page.stored and occurrence.notification.kind == Notification.Kind.PUSH:
-            yield page.stored
+    while (batches := _plan_page(occurrence, query, first_of_many=not walks)) is not None:
+        yield batches
         if occurrence.state == Occurrence.State.SENDING:
             break
         if not walks:
@@ -193,67 +215,48 @@ def _make_room(cursor: CursorWrapper) -> None:
     cursor.execute(f"SET LOCAL work_mem = '{ROOM}'")
 
 
-def _plan_page(occurrence: Occurrence, query: Query, *, first_of_many: bool = False) -> Page | None:
-    """Store one page; None when the occurrence is no longer ours to plan."""
-    lane, began_at = occurrence.notification.lane, monotonic()
-    with transaction.atomic(), connection.cursor() as cursor:
-        # the row's lock keeps a second planner, after a lost lease, from planning the same page
-        mine = Occurrence.objects.select_for_update().filter(
-            pk=occurrence.pk, state=Occurrence.State.PLANNING, cursor=occurrence.cursor
-        )
-        if not mine.exists():
-            return None
-        if first_of_many:
-            _make_room(cursor)
-        if occurrence.notification.kind == Notification.Kind.PUSH:
-            cursor.execute(*_batches(occurrence, query))
-            page = Page(*cursor.fetchone())
-            _advance(occurrence, page, targeted=page.people)
-        else:
-            cursor.execute(*_inboxes(occurrence, query))
-            page = Page(*cursor.fetchone())
-            # an inbox takes what it is given
-            _advance(occurrence, page, targeted=page.stored, accepted=page.stored)
-    metrics.PLANNED.labels(lane).inc(page.people)
-    metrics.PAGE_SECONDS.labels(lane).observe(monotonic() - began_at)
-    return page
-
-
-def _batches(occurrence: Occurrence, query: Query) -> Query:
-    (sql, params), notification = query, occurrence.notification
-    return BATCHES.format(audience=sql, credential=CREDENTIAL), [
-        *params,
-        occurrence.cursor,
-        settings.PLAN_PAGE,
-        settings.BATCH_SIZE,
-        occurrence.pk,
-        notification.app_id,
-        notification.app_id,  # the credential's
-        notification.lane,
-    ]
-
-
-def _inboxes(occurrence: Occurrence, query: Query) -> Query:
-    (sql, params), notification_id = query, occurrence.notification_id
-    return INBOXES.format(audience=sql), [
-        *params,
-        occurrence.cursor,
-        settings.PLAN_PAGE,
-        notification_id,
-        notification_id,
-    ]
-
-
-def _advance(occurrence: Occurrence, page: Page, *, targeted: int, accepted: int = 0) -> None:
-    over = page.people < settings.PLAN_PAGE
-    occurrence.cursor = page.last or occurrence.cursor
+def _plan_page(occurrence: Occurrence, query: Query, *, first_of_many: bool = False) -> int | None:
+    """Store one page and give its batches; None where the occurrence is no longer ours to plan."""
+    notification, began_at = occurrence.notification, monotonic()
+    until = clock.now() + settings.BATCH_LEASE
+    sql, params = _page(occurrence, query, until=until)
+    if _is_few(notification):
+        row = fetch_row(sql, params)
+    else:
+        # planned anew for each: what is cheapest depends on how many a rule is true of
+        with transaction.atomic(), connection.cursor() as cursor:
+            if first_of_many:
+                _make_room(cursor)
+            cursor.execute(sql, params)
+            row = cursor.fetchone()
+    if row is None:
+        return None
+    people, last, stored = row
+    over = people < settings.PLAN_PAGE
+    occurrence.cursor = last or occurrence.cursor
     occurrence.state = Occurrence.State.SENDING if over else Occurrence.State.PLANNING
-    occurrence.lease_until = None if over else clock.now() + settings.BATCH_LEASE
-    Occurrence.objects.filter(pk=occurrence.pk).update(
-        cursor=occurrence.cursor,
-        state=occurrence.state,
-        lease_until=occurrence.lease_until,
-        # counters are moved, never set: workers record outcomes of the pages before this one
-        targeted=F("targeted") + targeted,
-        accepted=F("accepted") + accepted,
-    )
+    occurrence.lease_until = None if over else until
+    metrics.PLANNED.labels(notification.lane).inc(people)
+    metrics.PAGE_SECONDS.labels(notification.lane).observe(monotonic() - began_at)
+    return stored if notification.kind == Notification.Kind.PUSH else 0
+
+
+def _is_few(notification: Notification) -> bool:
+    named = Audience.from_json(notification.audience).named
+    return named is not None and named <= settings.URGENT_AUDIENCE
+
+
+def _page(occurrence: Occurrence, query: Query, *, until: datetime) -> tuple[str, dict[str, Any]]:
+    (audience, values), notification = named(query), occurrence.notification
+    stored, moves = STORED[Notification.Kind(notification.kind)]
+    return PAGE.format(audience=audience, stored=stored, moves=moves), {
+        **values,
+        "occurrence": occurrence.pk,
+        "notification": notification.pk,
+        "app": notification.app_id,
+        "lane": notification.lane,
+        "cursor": occurrence.cursor,
+        "size": settings.PLAN_PAGE,
+        "batch": settings.BATCH_SIZE,
+        "until": until,
+    }

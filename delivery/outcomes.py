@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
@@ -18,6 +17,7 @@ from delivery.models import Delivery, Occurrence
 from delivery.models.webhook import Topic
 from delivery.outbox import OUTCOMES, Pushes, keep_deaths, listeners
 from delivery.providers.contract import Outcome, Verdict
+from delivery.statement import run
 
 # A batch mostly ends alike, so a column that only says the usual comes empty: unnest fills it up.
 # Counters move in the statement that writes what they count.
@@ -145,15 +145,10 @@ def record_endings(
     try:
         # a statement by itself needs no transaction around it
         with transaction.atomic() if connection.in_atomic_block else nullcontext():
-            _execute(store, facts)
+            run(store, facts)
     except IntegrityError:
-        _execute(store_missing, facts)
+        run(store_missing, facts)
 
 
 def _column(values: Sequence[str], *, usual: str) -> str:
     return "{}" if values.count(usual) == len(values) else texts(values)
-
-
-def _execute(sql: str, facts: Mapping[str, Any]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, facts)

@@ -1,28 +1,70 @@
 """One statement of our own, in one round trip: for what is asked too often to go by the ORM."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
+import orjson
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, models
+
+Values = Mapping[str, Any] | Sequence[Any]
+M = TypeVar("M", bound=models.Model)
 
 
-def fetch_row(sql: str, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+class Columns(Generic[M]):
+    """The columns of a model that a statement reads, and the object they make.
+
+    What is `unread` is looked up when it is asked for, as behind `QuerySet.defer`.
+    """
+
+    def __init__(self, model: type[M], *, unread: Collection[str] = ()) -> None:
+        fields = model._meta.concrete_fields  # noqa: SLF001 - Django's own name for what is public
+        read = [field for field in fields if field.name not in unread]
+        self._model = model
+        self._names = [field.attname for field in read]
+        self._columns = [field.column for field in read]
+        # JSON comes as text
+        self._json = [n for n, field in enumerate(read) if isinstance(field, models.JSONField)]
+
+    def of(self, table: str) -> str:
+        """Give them as a statement selects them of a table or its alias."""
+        return ", ".join(f'{table}."{column}"' for column in self._columns)
+
+    def take(self, row: list[Any]) -> M | None:
+        """Take them off the front of a row and give the object; None where a join found none."""
+        values, row[:] = row[: len(self._names)], row[len(self._names) :]
+        if values[0] is None:
+            return None
+        for place in self._json:
+            values[place] = None if values[place] is None else orjson.loads(values[place])
+        return self._model.from_db(DEFAULT_DB_ALIAS, self._names, values)
+
+
+def fetch_row(sql: str, values: Values) -> tuple[Any, ...] | None:
     """Run a statement and give its first row; see `fetch_rows`."""
     return next(iter(fetch_rows(sql, values)), None)
 
 
-def fetch_rows(sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def fetch_rows(sql: str, values: Values) -> list[tuple[Any, ...]]:
     """Run a statement and give its rows.
 
     Outside a transaction it is one by itself. The server keeps it prepared, where settings allow
     that: planning it would cost more than running it.
     """
+    return _executed(sql, values).fetchall()
+
+
+def run(sql: str, values: Values) -> int:
+    """Run a statement as `fetch_rows` does, and give how many rows it changed."""
+    return _executed(sql, values).rowcount
+
+
+def _executed(sql: str, values: Values) -> psycopg.Cursor[Any]:
     connection = connections[DEFAULT_DB_ALIAS]
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors:
-        return _cursor_of(connection).execute(sql, values, prepare=True).fetchall()
+        return _cursor_of(connection).execute(sql, values, prepare=True)
 
 
 def _cursor_of(connection: Any) -> psycopg.Cursor[Any]:

@@ -4,29 +4,31 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from crm import clock
 from crm.models import App
-from delivery.models import Batch, Occurrence
+from delivery.models import Batch, Notification, Occurrence, ProviderCredential
 from delivery.models.notification import Lane
 from delivery.models.webhook import Topic
 from delivery.outbox import FINISHED, listeners
 from delivery.scheduling import series
 from delivery.scheduling.turns import turns
-from delivery.statement import fetch_row
+from delivery.statement import Columns, fetch_row, run
 
-UNREAD = ("notification__filters", "notification__user_meta", "notification__reporting_meta")
+UNREAD = ("filters", "user_meta", "reporting_meta")
 """What a caller said that no push needs: megabytes, where thousands of people are named."""
 
-CAP_ALONE = tuple(
-    f"app__{field.attname}"
-    for field in App._meta.concrete_fields  # noqa: SLF001 - Django's own name for what is public
-    if field.name not in {"id", "cap_pushes"}
-)
-"""What is not read of a batch's app: a bulk batch must know whether that has a cap."""
+DEFERRED = tuple(f"notification__{name}" for name in UNREAD)
+"""The same, of an occurrence's notification."""
+
+FIRING = Columns(Occurrence)
+ASK = Columns(Notification, unread=UNREAD)
+WORDS = Columns(Notification, unread=(*UNREAD, "audience"))
+WORK = Columns(Batch, unread=("token_ids",))
+CREDENTIAL = Columns(ProviderCredential)
 
 SOON = timedelta(minutes=1)
 """An urgent push that must be asked again within so long is still urgent, once."""
@@ -39,12 +41,39 @@ def take_occurrence(occurrence_id: int, *, now: datetime) -> Occurrence | None:
     cursor. What should have begun too long ago is skipped. Of a series, the run after this one is
     stored in the same transaction: whatever happens to this one, that one is ahead.
     """
+    if (taken := _take_single(occurrence_id, now=now)) is not None:
+        return taken
     # asked without a lock: with another schedule comes another run ahead, never the same one
     take = _take_run if series.is_run(occurrence_id) else _take
     if not take(occurrence_id, now=now):
         return None
-    ours = Occurrence.objects.select_related("notification").defer(*UNREAD)
+    ours = Occurrence.objects.select_related("notification").defer(*DEFERRED)
     return ours.filter(pk=occurrence_id).first()
+
+
+# what most are: no run of a series, due, and not too late
+TAKE_SINGLE = f"""
+UPDATE delivery_occurrence o
+   SET state = 'planning', lease_until = %(until)s, started_at = coalesce(o.started_at, %(now)s)
+  FROM delivery_notification n
+ WHERE o.id = %(id)s AND n.id = o.notification_id AND NOT n.schedule ? 'every'
+   AND (o.state = 'due' AND o.due_at <= %(now)s
+            AND (o.latest_start_at IS NULL OR o.latest_start_at >= %(now)s)
+        OR o.state = 'planning' AND o.lease_until < %(now)s)
+RETURNING {FIRING.of("o")}, {ASK.of("n")}
+"""  # noqa: S608 - names of columns
+
+
+def _take_single(occurrence_id: int, *, now: datetime) -> Occurrence | None:
+    asked = {"id": occurrence_id, "now": now, "until": now + settings.BATCH_LEASE}
+    if (row := fetch_row(TAKE_SINGLE, asked)) is None:
+        return None
+    rest = list(row)
+    occurrence, notification = FIRING.take(rest), ASK.take(rest)
+    assert occurrence is not None
+    assert notification is not None
+    occurrence.notification = notification
+    return occurrence
 
 
 @transaction.atomic
@@ -106,7 +135,7 @@ HOPS = 32
 # From app to app along an index, whatever each has waiting, to the next with a batch due: what
 # waits for a retry is passed over with its whole app. Nobody's turn is lost where many apps have
 # nothing due: then the longest-waiting batch is taken, and the walk goes on at the next claim.
-TAKE = """
+TAKE = f"""
 WITH RECURSIVE walk AS (
     SELECT %(after)s::bigint AS app_id, NULL::timestamptz AS due_at, 0 AS hop
      WHERE EXISTS (SELECT FROM delivery_batch
@@ -126,23 +155,31 @@ WITH RECURSIVE walk AS (
      WHERE walk.hop < %(hops)s AND (walk.due_at IS NULL OR walk.due_at > %(now)s)
 ), turn AS (
     SELECT app_id FROM walk ORDER BY hop DESC LIMIT 1
+), taken AS (
+    UPDATE delivery_batch b
+       SET state = 'sending', attempts = attempts + 1, lease_until = %(until)s
+     WHERE id = coalesce(
+           (SELECT id FROM delivery_batch
+             WHERE state = 'waiting' AND lane = %(lane)s AND next_attempt_at <= %(now)s
+               AND app_id = (SELECT app_id FROM turn)
+             ORDER BY next_attempt_at, id
+             LIMIT 1
+             FOR UPDATE SKIP LOCKED),
+           (SELECT id FROM delivery_batch
+             WHERE state = 'waiting' AND lane = %(lane)s AND next_attempt_at <= %(now)s
+             ORDER BY next_attempt_at, id
+             LIMIT 1
+             FOR UPDATE SKIP LOCKED))
+    RETURNING {WORK.of("b")}
 )
-UPDATE delivery_batch
-   SET state = 'sending', attempts = attempts + 1, lease_until = %(until)s
- WHERE id = coalesce(
-       (SELECT id FROM delivery_batch
-         WHERE state = 'waiting' AND lane = %(lane)s AND next_attempt_at <= %(now)s
-           AND app_id = (SELECT app_id FROM turn)
-         ORDER BY next_attempt_at, id
-         LIMIT 1
-         FOR UPDATE SKIP LOCKED),
-       (SELECT id FROM delivery_batch
-         WHERE state = 'waiting' AND lane = %(lane)s AND next_attempt_at <= %(now)s
-         ORDER BY next_attempt_at, id
-         LIMIT 1
-         FOR UPDATE SKIP LOCKED))
-RETURNING id, (SELECT app_id FROM turn)
-"""
+SELECT (SELECT app_id FROM turn), a.cap_pushes,
+       {WORK.of("taken")}, {FIRING.of("o")}, {WORDS.of("n")}, {CREDENTIAL.of("c")}
+  FROM taken
+  JOIN delivery_occurrence o ON o.id = taken.occurrence_id
+  JOIN delivery_notification n ON n.id = o.notification_id
+  JOIN crm_app a ON a.id = taken.app_id
+  LEFT JOIN delivery_providercredential c ON c.id = taken.credential_id
+"""  # noqa: S608 - names of columns
 
 
 def take_batch(lane: str, *, now: datetime) -> Batch | None:
@@ -154,13 +191,17 @@ def take_batch(lane: str, *, now: datetime) -> Batch | None:
     asked = {"lane": lane, "now": now, "until": until, "after": after, "hops": HOPS}
     if (row := fetch_row(TAKE, asked)) is None:
         return None
-    turns.came_to(lane, row[1])
-    unread = ["token_ids", *(f"occurrence__{name}" for name in (*UNREAD, "notification__audience"))]
-    batches = Batch.objects.select_related("occurrence__notification", "credential")
-    if lane != Lane.URGENT:
-        batches, unread = batches.select_related("app"), [*unread, *CAP_ALONE]
-    # an app deleted just now took its batches along
-    return batches.defer(*unread).filter(pk=row[0]).first()
+    turn, cap, *rest = row
+    turns.came_to(lane, turn)
+    batch, occurrence, notification = WORK.take(rest), FIRING.take(rest), WORDS.take(rest)
+    assert batch is not None
+    assert occurrence is not None
+    assert notification is not None
+    occurrence.notification = notification
+    batch.occurrence, batch.credential = occurrence, CREDENTIAL.take(rest)
+    # all that is asked of its app is whether that has a cap
+    batch.app = App.from_db(DEFAULT_DB_ALIAS, ["id", "cap_pushes"], [batch.app_id, cap])
+    return batch
 
 
 def keep_batch(batch: Batch) -> bool:
@@ -178,9 +219,16 @@ def retry_lane(batch: Batch, *, wait: timedelta) -> Lane:
     return Lane.URGENT if still_urgent else Lane.RETRY
 
 
+# as `ours` has it
+CLOSE = """
+UPDATE delivery_batch SET state = 'done', lease_until = NULL
+ WHERE id = %(id)s AND state = 'sending' AND attempts = %(attempts)s
+"""
+
+
 def close_batch(batch: Batch) -> bool:
     """Mark a batch done; False when it was not ours."""
-    return bool(ours(batch).update(state=Batch.State.DONE, lease_until=None))
+    return bool(run(CLOSE, {"id": batch.pk, "attempts": batch.attempts}))
 
 
 def ours(batch: Batch) -> QuerySet[Batch]:
@@ -264,7 +312,7 @@ def find_waiting(*, now: datetime, at_most: int) -> Waiting:
 
 # one statement, one snapshot: between two a planner could store the last page of batches
 FINISH = """
-UPDATE delivery_occurrence o SET state = 'finished', finished_at = %s
+UPDATE delivery_occurrence o SET state = 'finished', finished_at = %(now)s
  WHERE o.state = 'sending' AND {which}
    AND NOT EXISTS (SELECT 1 FROM delivery_batch b
                     WHERE b.occurrence_id = o.id AND b.state IN ('waiting', 'sending'))
@@ -274,7 +322,7 @@ FINISH_AND_TELL = f"WITH ended AS ({FINISH} RETURNING o.*), told AS ({FINISHED})
 
 def finish_occurrence(occurrence_id: int) -> bool:
     """Finish an occurrence that is planned and has no batch left; False where it has."""
-    return bool(_finish("o.id = %s", occurrence_id))
+    return bool(_finish("o.id = %(id)s", id=occurrence_id))
 
 
 def finish_idle_occurrences() -> int:
@@ -282,9 +330,6 @@ def finish_idle_occurrences() -> int:
     return _finish("true")
 
 
-def _finish(which: str, *ids: int) -> int:
-    with connection.cursor() as cursor:
-        told = listeners.anybody_wants(Topic.FINISHED)
-        finish = FINISH_AND_TELL if told else FINISH
-        cursor.execute(finish.format(which=which), [clock.now(), *ids])
-        return int(cursor.rowcount)
+def _finish(which: str, **asked: int) -> int:
+    finish = FINISH_AND_TELL if listeners.anybody_wants(Topic.FINISHED) else FINISH
+    return run(finish.format(which=which), {"now": clock.now(), **asked})
