@@ -16,6 +16,7 @@ from celery.signals import (
 )
 from django.conf import settings
 from kombu import Queue
+from kombu.transport.redis import Channel
 
 from gateway.beat import hear
 from gateway.env import one_clear_line
@@ -34,6 +35,10 @@ QUEUES = ("urgent", "planning", "bulk")
 
 app = Celery("gateway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# nor is it given back when a worker ends: kombu tries to where the broker has just gone, and the
+# worker ends of that
+Channel.do_restore = False
+
 app.conf.task_queues = [Queue(name, routing_key=name) for name in QUEUES]
 app.conf.beat_scheduler = "gateway.beat:Beats"
 app.conf.beat_schedule = {

@@ -212,9 +212,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a prefetched bulk ring would delay an u
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 90,  # longer than the hard time limit, or tasks run twice
-    "unacked_restore_interval": 5,
-    "unacked_restore_throttle": 1,
+    # a ring lost with its worker costs a tick: keeping it until it is answered costs four commands
+    "ack_emulation": False,
     "queue_order_strategy": "priority",  # always look in `urgent` first
     "socket_connect_timeout": 1,  # whoever rings has `delivery.doorbell.PATIENCE`
     "socket_timeout": 3,

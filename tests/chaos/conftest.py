@@ -33,7 +33,8 @@ def stack(running):
     wait_until("ready", lambda: running.call("GET", "/readyz", keys=None).status == 200)
     running.control.post("/reset")
     running.app = running.new_app()
-    return running
+    yield running
+    assert running.ended() == [], "what is killed is started again; these ended by themselves"
 
 
 @pytest.fixture

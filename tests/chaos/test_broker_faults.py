@@ -10,6 +10,9 @@ from tests.chaos.recovery import accepted, recover
 pytestmark = pytest.mark.chaos
 
 FROZEN_SECONDS = 10 if LONG else 2
+RESTARTS = 30 if LONG else 3
+BETWEEN = 2.0
+"""Seconds in which whoever was hung up on connects again, and has a ring in hand."""
 
 
 def check_each_sent_once(stack, scenario, *notifications):
@@ -63,3 +66,16 @@ def test_a_broker_that_hangs_up_on_everybody_loses_nothing(stack):
     [occurrence] = recover(stack, "broker connections cut", notification)
     assert occurrence["accepted"] == accepted(stack) == PUSHES
     assert occurrence["replayed"] == 0
+
+
+def test_a_broker_that_restarts_again_and_again_ends_no_worker(stack):
+    """With a ring in hand, one in ten restarts was one too many for a worker."""
+    notifications = [in_mid_broadcast(stack)]
+
+    for _ in range(RESTARTS):
+        stack.restart_engine("valkey")
+        notifications.append(stack.broadcast())
+        time.sleep(BETWEEN)
+        assert stack.ended() == []
+
+    check_each_sent_once(stack, "broker restarted again and again", *notifications)

@@ -174,12 +174,16 @@ class Stack:
         child = self._children.get(name) or getattr(self.services, name)._process
         child.wait(PATIENCE)
 
+    def ended(self) -> list[str]:
+        """Give the names of our processes that are there no more."""
+        return [name for name, child in self._children.items() if child.poll() is not None]
+
     def revive(self) -> list[str]:
         """Start what has ended, and give its names: what systemd or a container's runtime do.
 
         What is left of its group is ended first, as they do too.
         """
-        ended = [name for name, child in self._children.items() if child.poll() is not None]
+        ended = self.ended()
         for name in ended:
             self.kill(name)
             self.run(name, self._commands[name])
