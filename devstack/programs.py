@@ -9,8 +9,8 @@ from devstack.ports import HOST, is_free
 
 # root in a container is no news here, and a banner is no log line
 UNMOVED = ["-W", "ignore:You're running the worker with superuser"]
-PROCESSES = 2 * (os.cpu_count() or 1)
-"""Of a worker: while one waits for a provider's answers another has work for the core."""
+PROCESSES = 3 * (os.cpu_count() or 1)
+"""Of a worker: while some wait for a provider's answers another has work for the core."""
 
 MANNERS = ["nice", "-n", "10"]
 """A broadcast takes what is left of the cores: pushes to one person, and asks, go before it."""
