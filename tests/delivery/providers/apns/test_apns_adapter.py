@@ -141,7 +141,9 @@ def test_one_bad_token_among_many_harms_nobody_else(stage: Stage) -> None:
             "latency_ms": 20,
         },
     )
-    outcomes = deliver(stage.provider("apns"), stage.push("apns"), targets_of("apns", 600))
+    # a busy machine may take a second over the one stream that is left
+    provider = stage.provider("apns", policy=replace(IMPATIENT, request_timeout=5.0))
+    outcomes = deliver(provider, stage.push("apns"), targets_of("apns", 600))
     assert outcomes.pop(150).reason == "BadDeviceToken"
     assert verdicts(outcomes) == {ACCEPTED}
     summary = stage.summary()
