@@ -91,6 +91,10 @@ class Audience:
             return None
         return self.one_by_one
 
+    def names_at_most(self, most: int) -> bool:
+        """Say whether no more than so many are named one by one, and nobody else."""
+        return self.named is not None and self.named <= most
+
     def as_json(self) -> dict[str, Any]:
         """Give the stored form, without what was not said."""
         said = {f.name: getattr(self, f.name) for f in fields(self)}

@@ -133,7 +133,10 @@ def put_off(occurrence_id: int) -> bool:
     """
     found = Occurrence.objects.select_related("notification").defer(*DEFERRED)
     occurrence = found.filter(pk=occurrence_id).first()
-    return occurrence is not None and _is_walk(occurrence) and put_off_planning(occurrence_id)
+    if occurrence is None:
+        return False
+    audience = Audience.from_json(occurrence.notification.audience)
+    return _is_walk(occurrence, audience) and put_off_planning(occurrence_id)
 
 
 def _plan_traced(occurrence: Occurrence) -> Iterator[int]:
@@ -160,8 +163,10 @@ def _plan_traced(occurrence: Occurrence) -> Iterator[int]:
 
 
 def _plan_pages(occurrence: Occurrence) -> Iterator[int]:
-    query, walks = audience_of(occurrence, now=clock.now()), _is_walk(occurrence)
-    while (batches := _plan_page(occurrence, query, first_of_many=not walks)) is not None:
+    audience = Audience.from_json(occurrence.notification.audience)
+    query, walks = _looked_up(occurrence, audience), _is_walk(occurrence, audience)
+    few = audience.names_at_most(settings.URGENT_AUDIENCE)
+    while (batches := _plan_page(occurrence, query, few=few, first_of_many=not walks)) is not None:
         yield batches
         if occurrence.state == Occurrence.State.SENDING:
             break
@@ -169,28 +174,26 @@ def _plan_pages(occurrence: Occurrence) -> Iterator[int]:
             query, walks = _keep(occurrence, query), True
 
 
-def audience_of(occurrence: Occurrence, *, now: datetime) -> Query:
+def _looked_up(occurrence: Occurrence, audience: Audience) -> Query:
     """Give the query for the tokens or users one firing is for."""
-    notification = occurrence.notification
-    clock = None
+    notification, local = occurrence.notification, None
     if occurrence.zone:
-        clock = Clock(
+        local = Clock(
             zone=occurrence.zone,
             notification_id=notification.pk,
             occurrence_id=occurrence.pk,
             asked_at=notification.created_at,
         )
     find = reachable if notification.kind == Notification.Kind.PUSH else inboxes
-    audience = Audience.from_json(notification.audience)
-    return find(audience, app_id=notification.app_id, now=now, clock=clock)
+    return find(audience, app_id=notification.app_id, now=clock.now(), clock=local)
 
 
-def _is_walk(occurrence: Occurrence) -> bool:
+def _is_walk(occurrence: Occurrence, audience: Audience) -> bool:
     """Say whether pages come from a walk along an index, which may begin anywhere."""
     notification = occurrence.notification
     if occurrence.zone or notification.kind != Notification.Kind.PUSH:
         return False
-    return walks(Audience.from_json(notification.audience))
+    return walks(audience)
 
 
 def _keep(occurrence: Occurrence, query: Query) -> Query:
@@ -215,12 +218,14 @@ def _make_room(cursor: CursorWrapper) -> None:
     cursor.execute(f"SET LOCAL work_mem = '{ROOM}'")
 
 
-def _plan_page(occurrence: Occurrence, query: Query, *, first_of_many: bool = False) -> int | None:
+def _plan_page(
+    occurrence: Occurrence, query: Query, *, few: bool, first_of_many: bool
+) -> int | None:
     """Store one page and give its batches; None where the occurrence is no longer ours to plan."""
     notification, began_at = occurrence.notification, monotonic()
     until = clock.now() + settings.BATCH_LEASE
     sql, params = _page(occurrence, query, until=until)
-    if _is_few(notification):
+    if few:
         row = fetch_row(sql, params)
     else:
         # planned anew for each: what is cheapest depends on how many a rule is true of
@@ -239,11 +244,6 @@ def _plan_page(occurrence: Occurrence, query: Query, *, first_of_many: bool = Fa
     metrics.PLANNED.labels(notification.lane).inc(people)
     metrics.PAGE_SECONDS.labels(notification.lane).observe(monotonic() - began_at)
     return stored if notification.kind == Notification.Kind.PUSH else 0
-
-
-def _is_few(notification: Notification) -> bool:
-    named = Audience.from_json(notification.audience).named
-    return named is not None and named <= settings.URGENT_AUDIENCE
 
 
 def _page(occurrence: Occurrence, query: Query, *, until: datetime) -> tuple[str, dict[str, Any]]:

@@ -1,14 +1,15 @@
 """One statement of our own, in one round trip: for what is asked too often to go by the ORM."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, Generic, TypeVar
 
-import orjson
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import JSONField, Model, Value
 
-Values = Mapping[str, Any] | Sequence[Any]
-M = TypeVar("M", bound=models.Model)
+M = TypeVar("M", bound=Model)
+COLUMN = Value(None)
+"""What JSON was read from: a whole column, and not what is under a key of one."""
 
 
 class Columns(Generic[M]):
@@ -24,28 +25,33 @@ class Columns(Generic[M]):
         self._names = [field.attname for field in read]
         self._columns = [field.column for field in read]
         # JSON comes as text
-        self._json = [n for n, field in enumerate(read) if isinstance(field, models.JSONField)]
+        self._json = [(n, field) for n, field in enumerate(read) if isinstance(field, JSONField)]
 
     def of(self, table: str) -> str:
         """Give them as a statement selects them of a table or its alias."""
         return ", ".join(f'{table}."{column}"' for column in self._columns)
 
-    def take(self, row: list[Any]) -> M | None:
-        """Take them off the front of a row and give the object; None where a join found none."""
+    def take(self, row: list[Any]) -> M:
+        """Take them off the front of a row, and give the object."""
         values, row[:] = row[: len(self._names)], row[len(self._names) :]
-        if values[0] is None:
-            return None
-        for place in self._json:
-            values[place] = None if values[place] is None else orjson.loads(values[place])
+        for place, field in self._json:
+            values[place] = field.from_db_value(
+                values[place], COLUMN, connections[DEFAULT_DB_ALIAS]
+            )
         return self._model.from_db(DEFAULT_DB_ALIAS, self._names, values)
 
+    def take_if_any(self, row: list[Any]) -> M | None:
+        """Take them off likewise; None where an outer join found no such object."""
+        found = self.take(row)
+        return None if found.pk is None else found
 
-def fetch_row(sql: str, values: Values) -> tuple[Any, ...] | None:
+
+def fetch_row(sql: str, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
     """Run a statement and give its first row; see `fetch_rows`."""
     return next(iter(fetch_rows(sql, values)), None)
 
 
-def fetch_rows(sql: str, values: Values) -> list[tuple[Any, ...]]:
+def fetch_rows(sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """Run a statement and give its rows.
 
     Outside a transaction it is one by itself. The server keeps it prepared, where settings allow
@@ -54,12 +60,12 @@ def fetch_rows(sql: str, values: Values) -> list[tuple[Any, ...]]:
     return _executed(sql, values).fetchall()
 
 
-def run(sql: str, values: Values) -> int:
+def run(sql: str, values: Mapping[str, Any]) -> int:
     """Run a statement as `fetch_rows` does, and give how many rows it changed."""
     return _executed(sql, values).rowcount
 
 
-def _executed(sql: str, values: Values) -> psycopg.Cursor[Any]:
+def _executed(sql: str, values: Mapping[str, Any]) -> psycopg.Cursor[Any]:
     connection = connections[DEFAULT_DB_ALIAS]
     connection.close_if_health_check_failed()
     connection.ensure_connection()

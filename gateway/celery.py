@@ -35,8 +35,8 @@ QUEUES = ("urgent", "planning", "bulk")
 
 app = Celery("gateway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-# nor is it given back when a worker ends: kombu tries to where the broker has just gone, and the
-# worker ends of that
+# what a worker has in hand is not given back when it lets go of a connection: kombu tries to even
+# where the broker has just gone, and the worker ends of that
 Channel.do_restore = False
 
 app.conf.task_queues = [Queue(name, routing_key=name) for name in QUEUES]

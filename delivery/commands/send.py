@@ -137,6 +137,5 @@ def _resends(app: App, lane: Lane) -> bool:
 def _lane(ask: SendNotification) -> Lane:
     """Give the urgent lane to what is urgent and to what is over in a moment."""
     urgent = isinstance(ask.message, Message) and ask.message.high_priority
-    named = ask.audience.named
-    few = named is not None and named <= settings.URGENT_AUDIENCE
+    few = ask.audience.names_at_most(settings.URGENT_AUDIENCE)
     return Lane.URGENT if urgent or few else Lane.BULK

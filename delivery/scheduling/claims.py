@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 
 from crm import clock
 from crm.models import App
@@ -41,22 +40,34 @@ def take_occurrence(occurrence_id: int, *, now: datetime) -> Occurrence | None:
     cursor. What should have begun too long ago is skipped. Of a series, the run after this one is
     stored in the same transaction: whatever happens to this one, that one is ahead.
     """
-    if (taken := _take_single(occurrence_id, now=now)) is not None:
+    if (taken := _take(occurrence_id, now=now)) is not None:
         return taken
     # asked without a lock: with another schedule comes another run ahead, never the same one
-    take = _take_run if series.is_run(occurrence_id) else _take
-    if not take(occurrence_id, now=now):
-        return None
-    ours = Occurrence.objects.select_related("notification").defer(*DEFERRED)
-    return ours.filter(pk=occurrence_id).first()
+    if series.is_run(occurrence_id):
+        return _take_run(occurrence_id, now=now)
+    _skip_late(occurrence_id, now=now)
+    return None
 
 
-# what most are: no run of a series, due, and not too late
-TAKE_SINGLE = f"""
+@transaction.atomic
+def _take_run(occurrence_id: int, *, now: datetime) -> Occurrence | None:
+    run = series.lock_run(occurrence_id, now=now)
+    if run is not None:
+        series.catch_up(run, now=now)
+    taken = _take(occurrence_id, now=now, run=True)
+    if taken is None:
+        _skip_late(occurrence_id, now=now)
+    if run is not None:
+        series.store_next(run, now=now)
+    return taken
+
+
+# what is `due` in Occurrence's own word, and not too late
+TAKE_FIRING = f"""
 UPDATE delivery_occurrence o
    SET state = 'planning', lease_until = %(until)s, started_at = coalesce(o.started_at, %(now)s)
   FROM delivery_notification n
- WHERE o.id = %(id)s AND n.id = o.notification_id AND NOT n.schedule ? 'every'
+ WHERE o.id = %(id)s AND n.id = o.notification_id AND (%(run)s OR NOT n.schedule ? 'every')
    AND (o.state = 'due' AND o.due_at <= %(now)s
             AND (o.latest_start_at IS NULL OR o.latest_start_at >= %(now)s)
         OR o.state = 'planning' AND o.lease_until < %(now)s)
@@ -64,45 +75,21 @@ RETURNING {FIRING.of("o")}, {ASK.of("n")}
 """  # noqa: S608 - names of columns
 
 
-def _take_single(occurrence_id: int, *, now: datetime) -> Occurrence | None:
-    asked = {"id": occurrence_id, "now": now, "until": now + settings.BATCH_LEASE}
-    if (row := fetch_row(TAKE_SINGLE, asked)) is None:
+def _take(occurrence_id: int, *, now: datetime, run: bool = False) -> Occurrence | None:
+    """Take what is due and not too late; a `run` of a series only where its lock is held."""
+    until = now + settings.BATCH_LEASE
+    row = fetch_row(TAKE_FIRING, {"id": occurrence_id, "now": now, "until": until, "run": run})
+    if row is None:
         return None
     rest = list(row)
-    occurrence, notification = FIRING.take(rest), ASK.take(rest)
-    assert occurrence is not None
-    assert notification is not None
-    occurrence.notification = notification
+    occurrence = FIRING.take(rest)
+    occurrence.notification = ASK.take(rest)
     return occurrence
 
 
-@transaction.atomic
-def _take_run(occurrence_id: int, *, now: datetime) -> bool:
-    run = series.lock_run(occurrence_id, now=now)
-    if run is None:
-        return _take(occurrence_id, now=now)
-    series.catch_up(run, now=now)
-    taken = _take(occurrence_id, now=now)
-    series.store_next(run, now=now)
-    return taken
-
-
-def _take(occurrence_id: int, *, now: datetime) -> bool:
-    late = Q(state=Occurrence.State.DUE, latest_start_at__lt=now)
-    taken = (
-        Occurrence.objects.due(now)
-        .filter(~late, pk=occurrence_id)
-        .update(
-            state=Occurrence.State.PLANNING,
-            lease_until=now + settings.BATCH_LEASE,
-            started_at=Coalesce("started_at", now),
-        )
-    )
-    if not taken:
-        Occurrence.objects.filter(late, pk=occurrence_id).update(
-            state=Occurrence.State.SKIPPED, finished_at=now
-        )
-    return bool(taken)
+def _skip_late(occurrence_id: int, *, now: datetime) -> None:
+    late = Occurrence.objects.filter(state=Occurrence.State.DUE, latest_start_at__lt=now)
+    late.filter(pk=occurrence_id).update(state=Occurrence.State.SKIPPED, finished_at=now)
 
 
 def put_off_planning(occurrence_id: int) -> bool:
@@ -193,12 +180,9 @@ def take_batch(lane: str, *, now: datetime) -> Batch | None:
         return None
     turn, cap, *rest = row
     turns.came_to(lane, turn)
-    batch, occurrence, notification = WORK.take(rest), FIRING.take(rest), WORDS.take(rest)
-    assert batch is not None
-    assert occurrence is not None
-    assert notification is not None
-    occurrence.notification = notification
-    batch.occurrence, batch.credential = occurrence, CREDENTIAL.take(rest)
+    batch, occurrence = WORK.take(rest), FIRING.take(rest)
+    occurrence.notification = WORDS.take(rest)
+    batch.occurrence, batch.credential = occurrence, CREDENTIAL.take_if_any(rest)
     # all that is asked of its app is whether that has a cap
     batch.app = App.from_db(DEFAULT_DB_ALIAS, ["id", "cap_pushes"], [batch.app_id, cap])
     return batch

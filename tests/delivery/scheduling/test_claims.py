@@ -3,10 +3,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from delivery import fanout
+from delivery import fanout, statement
 from delivery.models import Batch, Occurrence
 from delivery.scheduling import claims
-from delivery.statement import run
 
 pytestmark = pytest.mark.django_db
 
@@ -75,14 +74,16 @@ def test_a_firing_whose_last_page_is_stored_just_now_is_not_finished(planned, mo
     Batch.objects.update(state=Batch.State.DONE)
     Occurrence.objects.update(state=Occurrence.State.PLANNING)
 
+    execute = statement._executed
+
     def last_page(*asked):
-        answer = run(*asked)
+        answer = execute(*asked)
         if not Batch.objects.filter(state=Batch.State.WAITING).exists():
             Batch.objects.filter(pk=Batch.objects.first().pk).update(state=Batch.State.WAITING)
             Occurrence.objects.update(state=Occurrence.State.SENDING)
         return answer
 
-    monkeypatch.setattr(claims, "run", last_page)
+    monkeypatch.setattr(statement, "_executed", last_page)
     claims.finish_occurrence(planned.pk)
 
     planned.refresh_from_db()
