@@ -5,15 +5,17 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.test import override_settings
 
 from gateway import patience
 
 
 @pytest.fixture
-def impatient(transactional_db, settings):
-    settings.DATABASE_PATIENCE = timedelta(seconds=0.3)
+def impatient(transactional_db):
+    """Make one connection impatient and none after it: emptying the tables takes its time."""
     connection.ensure_connection()
-    patience.bound(connection)
+    with override_settings(DATABASE_PATIENCE=timedelta(seconds=0.3)):
+        patience.bound(connection)
     yield
     connection.close()
     with connection.cursor() as cursor:  # what was given up sleeps on
