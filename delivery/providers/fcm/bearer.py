@@ -31,7 +31,7 @@ PATIENCE = 20.0
 """Seconds a batch waits for a token altogether."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
-"""How long the whole project rests after the token endpoint failed; doubles each time."""
+"""How long the token endpoint rests after it failed; doubles each time."""
 
 
 class Trouble(NamedTuple):
@@ -70,25 +70,35 @@ class Bearer(google_credentials.Credentials):
         self._lock = threading.Lock()
         self._good_until = 0.0
         self._failures = 0
-        self._rests_until = 0.0
+        self._told_at = self._rests_until = 0.0
         self._trouble: Trouble | None = None
 
     async def ask(self) -> str | Trouble:
-        """Give a token good for now, or why there is none; never an exception."""
-        if self._clock() < self._good_until - EARLY:
+        """Give a token good for now, or why there is none; never an exception.
+
+        Whoever asks has leave to send: an earlier failure, of which the breaker knows, is no answer
+        any more. One that comes while others wait for the endpoint is theirs, too.
+        """
+        now = self._clock()
+        if now < self._good_until - EARLY:
             return str(self.token)
         try:
-            return await asyncio.wait_for(asyncio.to_thread(self.obtain), PATIENCE)
+            return await asyncio.wait_for(asyncio.to_thread(self.obtain, since=now), PATIENCE)
         except TimeoutError:
             return Trouble(Verdict.UNAVAILABLE, "token endpoint: no answer in time", FIRST_PAUSE)
 
-    def obtain(self) -> str | Trouble:
-        """Give a token good for now, fetched if need be; blocks, so the loop uses `ask`."""
+    def obtain(self, *, since: float = 0.0) -> str | Trouble:
+        """Give a token good for now, fetched if need be; blocks, so the loop uses `ask`.
+
+        After a failure the endpoint has its rest, unless it is older than `since` and no token is
+        left to go on with.
+        """
         with self._lock:
             now = self._clock()
             if now < self._good_until - EARLY:
                 return str(self.token)
-            if self._trouble is None or now >= self._rests_until:
+            stale = self._told_at < since and now >= self._good_until
+            if self._trouble is None or now >= self._rests_until or stale:
                 self._fetch(now)
             if self._trouble is not None and self._clock() >= self._good_until:
                 rest = max(self._rests_until - self._clock(), 0.0)
@@ -110,6 +120,7 @@ class Bearer(google_credentials.Credentials):
 
     def _fetch(self, now: float) -> None:
         got = fetch_grant(self._account, self._context)
+        self._told_at = self._clock()
         if isinstance(got, Grant):
             self.token = got.token
             self._good_until = now + got.expires_in
