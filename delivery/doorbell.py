@@ -6,9 +6,10 @@ takes a tenth of that.
 
 import base64
 import threading
+from collections import deque
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
-from uuid import uuid4
 
 import orjson
 from django.conf import settings
@@ -18,6 +19,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from delivery.context import fresh_id
 from delivery.forbearance import Forbearing
 
 PATIENCE = 1.0
@@ -40,55 +42,73 @@ class Ringing(Protocol):
 class Doorbell(Forbearing):
     """Wakes workers, and is left alone for a while once the broker has failed.
 
-    A caller waits for a silent broker for a second, and each is a web thread nobody else can have.
+    A process has one line to the broker. Whoever finds it in use leaves a message to whoever uses
+    it, and goes: what many threads say at once takes few commands, and at a silent broker one of
+    them waits. Each is a web thread nobody else can have.
     """
 
     def __init__(self) -> None:
         super().__init__(instead="the next tick will ring")
-        self._lines = threading.local()
+        self._left: deque[tuple[str, bytes]] = deque()
+        self._in_use = threading.Lock()
 
     def ring(self, task: Ringing, args: Sequence[object], *, lane: str) -> None:
         """Send a message, or leave it to the tick where the broker is away: the work is stored."""
-        with self._unless_it_rests() as rests:
-            if not rests:
-                self._tell("LPUSH", lane, message_for(task, args, lane=lane))
+        self._left.append((lane, message_for(task, args, lane=lane)))
+        self._send_what_is_left()
 
     def top_up(
         self, task: Ringing, args: Sequence[object], *, lane: str, wanted: int, most: int
     ) -> None:
         """Send as many as are wanted, but no more than make `most` with those that wait there."""
-        with self._unless_it_rests() as rests:
-            if not rests and (missing := min(wanted, most - self._tell("LLEN", lane))) > 0:
-                rings = (message_for(task, args, lane=lane) for _ in range(missing))
-                self._tell("LPUSH", lane, *rings)
+        missing = min(wanted, most - self.waiting(lane))
+        self._left.extend((lane, message_for(task, args, lane=lane)) for _ in range(missing))
+        self._send_what_is_left()
 
     def waiting(self, lane: str) -> int:
         """Give how many messages wait in a queue; none where the broker does not say."""
-        with self._unless_it_rests() as rests:
-            if not rests:
-                return self._tell("LLEN", lane)
-        return 0
+        with self._in_use:
+            waiting = self._tell("LLEN", lane)
+        self._send_what_is_left()
+        return waiting
+
+    def _send_what_is_left(self) -> None:
+        # once more, for whoever left something when all was sent and the line not yet free
+        while self._left and self._in_use.acquire(blocking=False):
+            try:
+                lanes: dict[str, list[bytes]] = {}
+                while self._left:
+                    lane, message = self._left.popleft()
+                    lanes.setdefault(lane, []).append(message)
+                for lane, messages in lanes.items():
+                    self._tell("LPUSH", lane, *messages)
+            finally:
+                self._in_use.release()
 
     def _tell(self, *command: str | bytes) -> int:
-        """Give the answer to a command; a connection the broker has closed meanwhile is renewed."""
-        line = self._line()
-        try:
-            return _exchange(line, command)
-        except Disconnected:
-            line.disconnect()
-            return _exchange(line, command)
+        """Give the answer to a command, 0 where the broker gives none.
 
+        A connection the broker has closed meanwhile is renewed.
+        """
+        with self._unless_it_rests() as rests:
+            if not rests:
+                try:
+                    return _exchange(self._line, command)
+                except Disconnected:
+                    self._line.disconnect()
+                    return _exchange(self._line, command)
+        return 0
+
+    @cached_property
     def _line(self) -> Any:
-        """Give this thread's own connection: lending one out costs as much as ringing."""
-        if not hasattr(self._lines, "own"):
-            broker = Redis.from_url(
-                settings.REDIS_URL,
-                socket_connect_timeout=PATIENCE,
-                socket_timeout=PATIENCE,
-                retry=Retry(NoBackoff(), 0),
-            )
-            self._lines.own = broker.connection_pool.make_connection()
-        return self._lines.own
+        """This process's own connection: lending one out costs as much as ringing."""
+        broker = Redis.from_url(
+            settings.REDIS_URL,
+            socket_connect_timeout=PATIENCE,
+            socket_timeout=PATIENCE,
+            retry=Retry(NoBackoff(), 0),
+        )
+        return broker.connection_pool.make_connection()
 
 
 def _exchange(line: Any, command: Sequence[str | bytes]) -> int:
@@ -99,10 +119,10 @@ def _exchange(line: Any, command: Sequence[str | bytes]) -> int:
 def message_for(task: Ringing, args: Sequence[object], *, lane: str) -> bytes:
     """Give the message that Celery's worker takes for a call of this task."""
     sample = _samples.get((task.name, lane)) or _take_sample(task, args, lane)
-    id_ = str(uuid4())
+    id_ = fresh_id()
     body = base64.b64encode(orjson.dumps([args, *sample.extras])).decode()
     headers = {**sample.headers, "id": id_, "root_id": id_, "argsrepr": repr(tuple(args))}
-    properties = {**sample.properties, "correlation_id": id_, "delivery_tag": str(uuid4())}
+    properties = {**sample.properties, "correlation_id": id_, "delivery_tag": fresh_id()}
     return orjson.dumps({**sample.kind, "body": body, "headers": headers, "properties": properties})
 
 

@@ -4,7 +4,6 @@ import json
 import logging
 import logging.config
 import re
-import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -85,6 +84,8 @@ class JsonLines(logging.Formatter):
 def configure_logging(config: dict[str, Any]) -> None:
     """Set up logging for every process; Django calls it with `settings.LOGGING`."""
     shape = JsonLines if config["format"] == "json" else TextLines
+    # no line of ours names these, and each is asked of the system anew
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.config.dictConfig(
         {
             "version": 1,
@@ -118,7 +119,7 @@ class RequestTelemetry:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request, and tell of it."""
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
-        own = sent if sent and is_safe(sent) else secrets.token_hex(16)
+        own = sent if sent and is_safe(sent) else context.fresh_id()
         request.request_id = own  # type: ignore[attr-defined] # for whoever may not know of us
         with context.about(own):
             if request.path_info in PROBES:
@@ -147,12 +148,19 @@ def tell(request: HttpRequest, response: HttpResponseBase, *, took: float) -> No
     method = request.method if request.method in METHODS else "other"
     route = route_of(request)
     dialect = dialect_of(request)
-    REQUESTS.labels(dialect, method, route, response.status_code).inc()
-    LATENCY.labels(dialect, method, route).observe(took)
+    answered, latency = _counts_of(dialect, method, route, response.status_code)
+    answered.inc()
+    latency.observe(took)
     routed = route != UNROUTED
     shown = route if routed else f"{UNROUTED} {quote(request.path_info)[:200]}"
     ours = CLEAN if routed else None
     logger.info("%s %s %d %.1f ms", method, shown, response.status_code, took * 1000, extra=ours)
+
+
+@lru_cache(maxsize=4096)  # routes and methods are ours, and there are only so many statuses
+def _counts_of(dialect: str, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    where = (dialect, method, route)
+    return REQUESTS.labels(*where, status), LATENCY.labels(*where)
 
 
 UNROUTED = "unrouted"

@@ -1,13 +1,15 @@
 """Which surface answers at which prefix; what nobody answers is refused as an API refuses."""
 
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from gateway import health, last_resort
+from gateway.connectycube import urls as connectycube
 from gateway.console.account_urls import accounts
 from gateway.docs import views as docs
+from gateway.kumulos import urls as kumulos
 
 operations = [
     path("healthz", health.healthz),
@@ -25,11 +27,12 @@ pages = [
     path("docs/files/<path:name>", docs.picture),
     path("docs/<path:name>/", docs.page),
 ]
+# one after another is asked whether a path is its own: the dialects have most of the requests
 urlpatterns = [
+    *kumulos.urlpatterns,
+    *connectycube.urlpatterns,
     *operations,
     *pages,
-    path("", include("gateway.kumulos.urls")),
-    path("", include("gateway.connectycube.urls")),
     re_path(r"", last_resort.no_such_route),
 ]
 

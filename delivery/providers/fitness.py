@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from delivery.message import Message, RawMessage, named
+from delivery.providers import json_text
 from delivery.providers.apns import payload as apns
 from delivery.providers.contract import Push, Transport
 from delivery.providers.fcm import payload as fcm
@@ -12,6 +13,10 @@ from delivery.providers.refusal import Refusal
 
 LARGEST_ID = 2**31 - 1
 SOME_TOPIC = "any.topic"
+
+SMALL = 3072
+"""Bytes of a neutral message as it is stored: no provider's form says a word of it twice, and what
+they add has room in the rest of their limits."""
 
 
 def refusal_of(message: Message | RawMessage) -> Refusal | None:
@@ -21,9 +26,16 @@ def refusal_of(message: Message | RawMessage) -> Refusal | None:
     """
     if isinstance(message, RawMessage):
         transports = [Transport(message.transport)]
+    elif is_small(message):
+        return None
     else:
         transports = [Transport.APNS, Transport.FCM]
     return next(filter(None, (_refusal(message, t) for t in transports)), None)
+
+
+def is_small(message: Message) -> bool:
+    """Say whether a message is far from any limit, at a tenth of what it costs to render it."""
+    return message.collapse_id is None and len(json_text.dump(message.as_json())) <= SMALL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

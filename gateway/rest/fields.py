@@ -37,8 +37,8 @@ class WireObject(serializers.Serializer[Any]):
             raise ValidationError({ITSELF: [wrong]})
         values: dict[str, Any] = {}
         reasons: dict[str, Any] = {}
-        for key, field in self._members:
-            if key in data or field.required or field.default is not empty:
+        for key, field, asked_anyway in self._members:
+            if asked_anyway or key in data:
                 try:
                     values[key] = field.run_validation(data.get(key, empty))
                 except ValidationError as error:
@@ -50,8 +50,9 @@ class WireObject(serializers.Serializer[Any]):
         return values
 
     @cached_property
-    def _members(self) -> list[tuple[str, Any]]:
-        return list(self.fields.items())
+    def _members(self) -> list[tuple[str, Any, bool]]:
+        fields = self.fields.items()
+        return [(key, one, one.required or one.default is not empty) for key, one in fields]
 
     def cross_reasons(self, data: Mapping[str, Any]) -> dict[str, str]:
         """Give what is wrong between members, by key; a member's own reason comes first."""

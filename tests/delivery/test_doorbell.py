@@ -4,6 +4,7 @@ import base64
 import json
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from redis import Redis
@@ -82,6 +83,36 @@ def test_a_connection_the_broker_has_closed_is_made_anew(broker):
     ring(doorbell)
 
     assert len(queued(broker)) == 2
+
+
+def test_rings_of_many_threads_at_once_all_arrive(broker):
+    bell = Doorbell()
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: ring(bell, number), range(2000)))
+
+    arrived = {json.loads(base64.b64decode(message["body"]))[0][0] for message in queued(broker)}
+    assert arrived == set(range(2000))
+
+
+def test_whoever_finds_the_line_in_use_does_not_wait_for_it(broker, monkeypatch):
+    """One thread waits for a slow broker; the others leave it their messages and go."""
+    bell, said = Doorbell(), []
+    tell = Doorbell._tell
+
+    def slow(self, *command):
+        if not said:
+            said.append(command)
+            with ThreadPoolExecutor(3) as others:
+                list(others.map(lambda number: ring(bell, number), (2, 3, 4)))
+        else:
+            said.append(command)
+        return tell(self, *command)
+
+    monkeypatch.setattr(Doorbell, "_tell", slow)
+    ring(bell, 1)
+
+    assert [len(command) for command in said] == [3, 5]  # one message, then three in one command
+    assert len(queued(broker)) == 4
 
 
 def test_a_silent_broker_is_waited_for_once_and_then_left_alone(broker, frozen, caplog):
