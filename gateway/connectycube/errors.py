@@ -8,13 +8,13 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from rest_framework import exceptions
-from rest_framework.response import Response
 
 from crm.errors import Conflict, Invalid, NotFound
 from delivery.errors import MessageTooLarge
 from gateway.connectycube.cors import EXPOSED
 from gateway.rest.cors import open_to_browsers
 from gateway.rest.errors import Reasons, refusals
+from gateway.rest.rendering import Response
 
 BLANK = "can't be blank"
 INVALID = "is invalid"

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from crm.models import App, Session, User
 from gateway.connectycube.auth import SessionToken, Way, read_token
@@ -35,9 +34,7 @@ class CubeViewSet(WireViewSet):
         """Give the query string, nested by its brackets."""
         return read_params(self.request)
 
-    def finalize_response(
-        self, request: Request, response: Response, *args: Any, **kwargs: Any
-    ) -> Response:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Tell until when the token lives: a client that does not hear it logs in each time."""
         final = super().finalize_response(request, response, *args, **kwargs)
         if self.session is not None:

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.http import Http404
 from rest_framework.exceptions import APIException, NotFound, ParseError, ValidationError
-from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from crm.errors import DomainError
+from gateway.rest.rendering import Response
 
 Reasons = Mapping[str, Sequence[str]]
 StatusTable = Mapping[type[Exception], int]

@@ -13,14 +13,13 @@ from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import APIException, ValidationError
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from crm.commands.kept_answers import Answer, Call, KeyReused, StillRunning, answer_once
 from crm.models import App
 from crm.models.kept_answer import LONGEST_KEY
 from gateway.rest.body import body_bytes
+from gateway.rest.rendering import Response
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -103,7 +102,7 @@ def once_per_key(action: Action) -> Action:
             return action(view, request, *args, **kwargs)
         call = Call(app=view.app, door=view.key_owner, key=key, ask=_ask(request))
         try:
-            answer = answer_once(call, lambda: _rendered(action(view, request, *args, **kwargs)))
+            answer = answer_once(call, lambda: _kept(action(view, request, *args, **kwargs)))
         except StillRunning as refusal:
             raise Busy(str(refusal)) from refusal
         except KeyReused as refusal:
@@ -151,9 +150,8 @@ def _ask(request: Request) -> bytes:
     return b"%s%s\n%s" % (head, path, body_bytes(request))
 
 
-def _rendered(response: Response) -> Answer:
-    body = b"" if response.data is None else JSONRenderer().render(response.data)
-    return Answer(response.status_code, body)
+def _kept(response: Response) -> Answer:
+    return Answer(response.status_code, response.content)
 
 
 def _response(answer: Answer) -> HttpResponse:

@@ -7,14 +7,13 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser, JSONParser
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from crm.audit import Actor, acting
 from crm.models import App
 from gateway.rest.forwarded import asked_from
-from gateway.rest.rendering import Json
 from gateway.rest.throttling import admit
 
 
@@ -42,8 +41,9 @@ class WireViewSet(ViewSet):
     the App.
     """
 
-    renderer_classes = [Json]
-    parser_classes = [JSONParser]  # what the OpenAPI page shows; nothing is parsed by it
+    # what the OpenAPI page shows; nothing is parsed or rendered by them
+    parser_classes = [JSONParser]
+    renderer_classes = [JSONRenderer]
     content_negotiation_class = AlwaysJson
     door: str
     """Which of the tenant's doors leads here: each has a rate of its own."""

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from rest_framework.renderers import JSONRenderer
 
-from gateway.rest.rendering import Json
+from gateway.rest.rendering import Response, json_of
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,18 @@ from gateway.rest.rendering import Json
     ],
 )
 def test_an_answer_reads_as_it_always_did(answer):
-    rendered, usual = Json().render(answer), JSONRenderer().render(answer)
+    rendered, usual = json_of(answer), JSONRenderer().render(answer)
 
     assert rendered == usual or json.loads(rendered) == json.loads(usual)
 
 
 def test_an_answer_is_compact_and_not_escaped():
-    assert Json().render({"a": ["ü", 1]}) == '{"a":["ü",1]}'.encode()
+    assert json_of({"a": ["ü", 1]}) == '{"a":["ü",1]}'.encode()
+
+
+def test_an_answer_without_a_body_has_no_type():
+    assert "Content-Type" not in Response(status=204)
+    assert Response([], headers={"Retry-After": "1"}).items() >= {
+        ("Content-Type", "application/json"),
+        ("Retry-After", "1"),
+    }

@@ -5,7 +5,6 @@ from typing import Any
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from delivery.commands.amend import revise_notification, withdraw_notification
 from delivery.commands.send import send_reachable
@@ -24,6 +23,7 @@ from gateway.connectycube.pagination import page_body, read_page
 from gateway.connectycube.schema import BAD_REQUEST, FORBIDDEN, INVALID, NOT_FOUND, UNAUTHORISED
 from gateway.connectycube.viewset import UserViewSet
 from gateway.rest.idempotency import once_per_key
+from gateway.rest.rendering import Response
 
 CREATED = PolymorphicProxySerializer(
     component_name="CreatedEvents",

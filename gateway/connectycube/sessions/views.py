@@ -2,7 +2,6 @@
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from crm.commands.accounts import SignUp, sign_up
 from crm.commands.sessions import (
@@ -39,6 +38,7 @@ from gateway.connectycube.sessions.responses import session_body
 from gateway.connectycube.users.answers import CubeUserAnswer
 from gateway.connectycube.users.responses import user_body
 from gateway.connectycube.viewset import ApplicationViewSet
+from gateway.rest.rendering import Response
 from gateway.rest.strangers import counted
 from gateway.rest.throttling import TooManyRequests, admit
 

@@ -2,7 +2,6 @@
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from crm.commands.user_devices import subscribe_device, subscriptions_of, unsubscribe_device
 from gateway.connectycube.schema import BAD_REQUEST, FORBIDDEN, INVALID, NOT_FOUND, UNAUTHORISED
@@ -11,6 +10,7 @@ from gateway.connectycube.subscriptions.requests import read_subscription
 from gateway.connectycube.subscriptions.responses import subscriptions_body
 from gateway.connectycube.viewset import UserViewSet
 from gateway.rest.idempotency import once_per_key
+from gateway.rest.rendering import Response
 
 
 class Subscriptions(UserViewSet):

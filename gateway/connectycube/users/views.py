@@ -3,7 +3,6 @@
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from crm import directory
 from crm.commands.accounts import change_account, delete_account, sign_up
@@ -32,6 +31,7 @@ from gateway.connectycube.users.requests import read_change, read_sign_up
 from gateway.connectycube.users.responses import user_body
 from gateway.connectycube.viewset import ApplicationViewSet
 from gateway.rest.idempotency import once_per_key
+from gateway.rest.rendering import Response
 
 PAGED = [OpenApiParameter("page", int), OpenApiParameter("per_page", int)]
 ONE = {200: CubeUserAnswer, 400: BAD_REQUEST, 401: UNAUTHORISED, 404: NOT_FOUND, 422: INVALID}

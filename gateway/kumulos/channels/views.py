@@ -2,7 +2,6 @@
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from crm.commands.channels import change_channel, create_channel, delete_channel, find_channel
 from crm.commands.subscriptions import subscribe, unsubscribe
@@ -20,6 +19,7 @@ from gateway.kumulos.viewset import ServerViewSet
 from gateway.rest.body import json_object
 from gateway.rest.idempotency import once_per_key
 from gateway.rest.paging import page_parameters, read_page
+from gateway.rest.rendering import Response
 
 DONE = OpenApiResponse(description="Done; there is nothing to say.")
 

@@ -8,7 +8,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from delivery.inbox import inbox_of
 from delivery.message import InAppMessage, Presented
@@ -18,6 +17,7 @@ from gateway.kumulos.in_app.responses import inbox_body
 from gateway.kumulos.notifications.fields import Fields
 from gateway.kumulos.schema import UNAUTHORISED
 from gateway.kumulos.viewset import DeviceViewSet
+from gateway.rest.rendering import Response
 from templates_app.content import fill
 
 

@@ -9,7 +9,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from delivery.commands.record_events import DeviceEvent, record_events
 from gateway.kumulos.devices.requests import read_event, read_install_uid
@@ -17,6 +16,7 @@ from gateway.kumulos.schema import INVALID, UNAUTHORISED
 from gateway.kumulos.viewset import DeviceViewSet
 from gateway.rest.body import json_object
 from gateway.rest.idempotency import once_per_key
+from gateway.rest.rendering import Response
 
 # the members each event cannot do without
 NEEDED = {

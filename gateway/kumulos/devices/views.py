@@ -3,7 +3,6 @@
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from delivery.commands.record_events import record_events
 from gateway.kumulos.devices.requests import read_events, read_install_uid
@@ -11,6 +10,7 @@ from gateway.kumulos.devices.responses import DeviceEventFields
 from gateway.kumulos.schema import INVALID, UNAUTHORISED
 from gateway.kumulos.viewset import DeviceViewSet
 from gateway.rest.body import json_array
+from gateway.rest.rendering import Response
 
 
 class DeviceEvents(DeviceViewSet):

@@ -6,11 +6,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.fields import Field
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from crm.models import App
 from gateway.kumulos.schema import UNAUTHORISED
 from gateway.kumulos.viewset import DeviceViewSet
+from gateway.rest.rendering import Response
 
 
 class WebConfigAnswer(serializers.Serializer[Any]):

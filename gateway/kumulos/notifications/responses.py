@@ -6,6 +6,7 @@ from typing import Any
 
 from delivery.models import Notification
 from delivery.reports import Firing, Funnel, Progress
+from gateway.kumulos.moments import zoned
 from gateway.rest.paging import Page
 
 FROM_API = ACCEPTED = 1  # the only source and status the documented answer knows
@@ -30,8 +31,8 @@ def notification_body(notification: Notification) -> dict[str, Any]:
         "title": notification.message.get("title", ""),
         "message": notification.message.get("body", ""),
         "data": notification.message.get("data"),
-        "updatedAt": _zoned(notification.updated_at),
-        "createdAt": _zoned(notification.created_at),
+        "updatedAt": zoned(notification.updated_at),
+        "createdAt": zoned(notification.created_at),
         "id": notification.pk,
     }
 
@@ -54,7 +55,7 @@ def detail_body(progress: Progress, firings: Iterable[Firing]) -> dict[str, Any]
         "occurrences": [
             {
                 "zone": firing.zone or None,
-                "dueAt": _zoned(firing.due_at),
+                "dueAt": zoned(firing.due_at),
                 "state": firing.standing.value,
                 "counts": _counts(firing.funnel),
                 "expectedFinishAt": _known(firing.expected_at),
@@ -83,11 +84,7 @@ def _counts(funnel: Funnel) -> dict[str, int]:
 
 
 def _known(moment: datetime | None) -> str | None:
-    return None if moment is None else _zoned(moment)
-
-
-def _zoned(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
+    return None if moment is None else zoned(moment)
 
 
 def _bare(moment: datetime) -> str:

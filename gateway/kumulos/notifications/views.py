@@ -5,7 +5,6 @@ from typing import Any
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from crm.errors import NotFound
 from delivery.commands.amend import cancel_notification, edit_notification
@@ -32,6 +31,7 @@ from gateway.kumulos.viewset import ServerViewSet
 from gateway.rest.body import json_object
 from gateway.rest.idempotency import once_per_key
 from gateway.rest.paging import read_page
+from gateway.rest.rendering import Response
 
 
 class Notifications(ServerViewSet):

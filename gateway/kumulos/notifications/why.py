@@ -9,7 +9,6 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from delivery.reports import find_push
 from delivery.why.answer import why_install, why_user
@@ -19,6 +18,7 @@ from gateway.kumulos.notifications.fields import Fields
 from gateway.kumulos.notifications.views import read_id
 from gateway.kumulos.schema import INVALID, NOT_FOUND, UNAUTHORISED
 from gateway.kumulos.viewset import ServerViewSet
+from gateway.rest.rendering import Response
 
 ONE_OF_BOTH = "Say either installId or userId."
 

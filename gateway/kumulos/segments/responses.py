@@ -1,7 +1,6 @@
 """Domain → wire: a segment, its rule in words, and how many it is true of."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -11,6 +10,7 @@ from crm.models import Segment
 from crm.segments.explain import explain
 from crm.segments.rules import Rule, parse
 from delivery.targeting.segments import Counts
+from gateway.kumulos.moments import zoned
 
 Fields = dict[str, Field[Any, Any, Any, Any]]
 
@@ -23,8 +23,8 @@ def segment_body(segment: Segment) -> dict[str, Any]:
         "name": segment.name,
         "rule": segment.rule,
         "explanation": explain(parse(segment.rule)),
-        "createdAt": _zoned(segment.created_at),
-        "updatedAt": _zoned(segment.updated_at),
+        "createdAt": zoned(segment.created_at),
+        "updatedAt": zoned(segment.updated_at),
         "appId": segment.app_id,
     }
 
@@ -46,10 +46,6 @@ def preview_body(rule: Rule, counts: Counts) -> dict[str, Any]:
 def counts_body(counts: Counts) -> dict[str, int]:
     """Give how many people, installs and reachable devices."""
     return counts._asdict()
-
-
-def _zoned(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
 class SegmentAnswer(serializers.Serializer[Any]):

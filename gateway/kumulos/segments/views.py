@@ -3,7 +3,6 @@
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from crm.commands.segments import (
     create_segment,
@@ -34,6 +33,7 @@ from gateway.kumulos.viewset import ServerViewSet
 from gateway.rest.body import json_object
 from gateway.rest.idempotency import once_per_key
 from gateway.rest.paging import LARGEST, read_page
+from gateway.rest.rendering import Response
 
 PAGE = [
     OpenApiParameter("currentPage", int, description="1, the first, unless said otherwise."),

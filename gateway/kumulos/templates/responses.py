@@ -1,12 +1,12 @@
 """Domain → wire: a template and the tags its content wants filled in (seed 002)."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework import serializers
 from rest_framework.fields import Field
 
+from gateway.kumulos.moments import zoned
 from templates_app.content import find_tags
 from templates_app.models import Template
 
@@ -20,8 +20,8 @@ def template_body(template: Template) -> dict[str, Any]:
         "uid": template.uid,
         "content": template.content,
         "dynamicContentTags": find_tags(template.content),
-        "updatedAt": _zoned(template.updated_at),
-        "createdAt": _zoned(template.created_at),
+        "updatedAt": zoned(template.updated_at),
+        "createdAt": zoned(template.created_at),
         "appId": template.app_id,
     }
 
@@ -33,10 +33,6 @@ def templates_body(page: Iterable[Template], *, total: int, number: int) -> dict
         "totalTemplates": total,
         "currentPage": number,
     }
-
-
-def _zoned(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
 class TemplateAnswer(serializers.Serializer[Any]):

@@ -2,7 +2,6 @@
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from gateway.kumulos.schema import INVALID, NOT_FOUND, UNAUTHORISED
 from gateway.kumulos.templates.requests import TemplateFields, read_template
@@ -16,6 +15,7 @@ from gateway.kumulos.viewset import ServerViewSet
 from gateway.rest.body import json_object
 from gateway.rest.idempotency import once_per_key
 from gateway.rest.paging import LARGEST, read_page
+from gateway.rest.rendering import Response
 from templates_app.commands import (
     create_template,
     delete_template,

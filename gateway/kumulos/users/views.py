@@ -3,7 +3,6 @@
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from crm.commands.users import clear_attributes, set_attributes
 from crm.errors import NotFound
@@ -22,6 +21,7 @@ from gateway.kumulos.viewset import ServerViewSet
 from gateway.rest.body import json_object
 from gateway.rest.errors import StatusTable
 from gateway.rest.paging import LARGEST, read_page
+from gateway.rest.rendering import Response
 
 PAGE = [
     OpenApiParameter("currentPage", int, required=True, description="1 is the first."),

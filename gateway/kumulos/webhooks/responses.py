@@ -1,7 +1,6 @@
 """Domain → wire: webhooks, how they are doing, and events as receivers see them."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -9,6 +8,7 @@ from rest_framework.fields import Field
 
 from delivery.models import Webhook
 from delivery.webhooks.events import Page, Position
+from gateway.kumulos.moments import zoned
 
 Fields = dict[str, Field[Any, Any, Any, Any]]
 
@@ -21,8 +21,8 @@ def webhook_body(webhook: Webhook) -> dict[str, Any]:
         "types": webhook.topics,
         "active": webhook.active,
         "stoppedBecause": webhook.stopped_because or None,
-        "lastTakenAt": webhook.last_ok_at and _zoned(webhook.last_ok_at),
-        "createdAt": _zoned(webhook.created_at),
+        "lastTakenAt": webhook.last_ok_at and zoned(webhook.last_ok_at),
+        "createdAt": zoned(webhook.created_at),
     }
 
 
@@ -38,10 +38,6 @@ def events_body(page: Page, *, after: Position) -> dict[str, Any]:
         "next": str(page.end or after),
         "more": page.end is not None,
     }
-
-
-def _zoned(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
 class WebhookAnswer(serializers.Serializer[Any]):

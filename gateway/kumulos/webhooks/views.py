@@ -2,7 +2,6 @@
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from delivery.commands.webhooks import find_webhook, replay_from
 from delivery.webhooks.events import Stretch, read_events
@@ -18,6 +17,7 @@ from gateway.kumulos.webhooks.responses import (
     webhooks_body,
 )
 from gateway.rest.body import json_object
+from gateway.rest.rendering import Response
 
 CURSOR = [
     OpenApiParameter("after", str, description="The id of an event; 0, the first, unless said."),

@@ -2,7 +2,6 @@
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from crm.commands.subscriptions import (
     Caller,
@@ -26,6 +25,7 @@ from gateway.kumulos.schema import INVALID, NOT_FOUND, UNAUTHORISED
 from gateway.kumulos.viewset import DeviceViewSet
 from gateway.rest.body import json_object
 from gateway.rest.idempotency import once_per_key
+from gateway.rest.rendering import Response
 
 DONE = OpenApiResponse(description="Done; SDKs read no body.")
 

@@ -4,7 +4,6 @@ from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from delivery.commands.amend import cancel_notification
 from delivery.commands.send import send_notification
@@ -20,6 +19,7 @@ from gateway.kumulos.viewset import ServerViewSet
 from gateway.rest.body import json_object
 from gateway.rest.errors import Handler
 from gateway.rest.idempotency import once_per_key
+from gateway.rest.rendering import Response
 
 NOBODY = OpenApiResponse(OpenApiTypes.OBJECT, "None of the targeted users and installs exists.")
 TOO_LATE = OpenApiResponse(OpenApiTypes.OBJECT, "Already sent or cancelled.")
