@@ -166,6 +166,9 @@ def _plan_pages(occurrence: Occurrence) -> Iterator[int]:
     audience = Audience.from_json(occurrence.notification.audience)
     query, walks = _looked_up(occurrence, audience), _is_walk(occurrence, audience)
     few = audience.names_at_most(settings.URGENT_AUDIENCE)
+    # one call cannot name so many that whoever comes first waits for the others to be looked up
+    if (audience.named or 0) >= settings.PLAN_PAGE:
+        query, walks = _keep(occurrence, query), True
     while (batches := _plan_page(occurrence, query, few=few, first_of_many=not walks)) is not None:
         yield batches
         if occurrence.state == Occurrence.State.SENDING:

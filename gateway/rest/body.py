@@ -11,13 +11,13 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 from rest_framework.exceptions import ParseError, ValidationError
 
+from gateway.rest.storable import nested_deeper
+
 LOWEST, HIGHEST = -(1 << 63), (1 << 64) - 1  # the integers orjson can write again
 LONGEST = 20  # their digits
 
 DEEPEST = 256
 """Levels of nesting in a body; what is stored of one may have less (`gateway.rest.storable`)."""
-
-NESTING = frozenset({dict, list})
 
 DRAINED = 4  # times the largest body; whoever sends more is cut off
 BLOCK = 1 << 16
@@ -48,17 +48,8 @@ def refuse_depth(body: bytes, value: Any) -> None:
     """Refuse what is nested deeper than anything of ours may have to follow."""
     if body.count(b"{") + body.count(b"[") <= DEEPEST:
         return  # most bodies, at the price of counting
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [
-            inner
-            for item in level
-            for inner in (item.values() if type(item) is dict else item)
-            if type(inner) in NESTING
-        ]
-        if not level:
-            return
-    raise ValidationError([f"The body is nested more than {DEEPEST} levels deep."])
+    if nested_deeper(value, DEEPEST):
+        raise ValidationError([f"The body is nested more than {DEEPEST} levels deep."])
 
 
 def json_array(request: HttpRequest) -> list[Any]:

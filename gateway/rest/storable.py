@@ -1,20 +1,38 @@
 """What Postgres can keep of a JSON value: no NUL characters, no bottomless nesting."""
 
+import json
 from typing import Any
+
+import orjson
 
 DEEPEST = 64
 """Levels of nesting; deeper values serve nobody and exhaust stacks on the way."""
 
+NESTING = frozenset({dict, list})
+NULL = rb"\u0000"
+
 
 def objection(value: Any) -> str | None:
     """Say why a decoded JSON value cannot be stored; None where it can."""
-    nulls, level = False, [value]
-    for _ in range(DEEPEST + 1):
-        nulls = nulls or any(type(item) is str and "\0" in item for item in level)
-        level = [inner for item in level for inner in _members(item)]
+    if nested_deeper(value, DEEPEST):
+        return f"Nested more than {DEEPEST} levels deep."
+    return "Null characters are not allowed." if _holds_null(value) else None
+
+
+def nested_deeper(value: Any, levels: int) -> bool:
+    """Say whether arrays and objects hold one another on more than so many levels."""
+    level = [value]
+    for _ in range(levels):
+        level = [
+            inner
+            for item in level
+            if type(item) in NESTING
+            for inner in (item.values() if type(item) is dict else item)
+            if type(inner) in NESTING
+        ]
         if not level:
-            return "Null characters are not allowed." if nulls else None
-    return f"Nested more than {DEEPEST} levels deep."
+            return False
+    return True
 
 
 def cleaned(value: Any) -> Any:
@@ -25,10 +43,14 @@ def cleaned(value: Any) -> Any:
     return None if reason.startswith("Nested") else _without_nulls(value)
 
 
-def _members(item: Any) -> list[Any]:
-    if isinstance(item, dict):
-        return [*item.keys(), *item.values()]
-    return item if isinstance(item, list) else []
+def _holds_null(value: Any) -> bool:
+    # written down it is read through a hundred times faster than item by item
+    try:
+        written = orjson.dumps(value)
+    except TypeError:  # a wide number, half a character
+        written = json.dumps(value).encode()
+    # a backslash of somebody's own may stand before these letters, too
+    return NULL in written and value != _without_nulls(value)
 
 
 def _without_nulls(value: Any) -> Any:

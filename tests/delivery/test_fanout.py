@@ -1,6 +1,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crm.models import Channel, ChannelSubscription, Install, Segment, User
@@ -191,6 +193,18 @@ def test_an_audience_of_many_pages_is_looked_up_once_and_planned_whole(phones, s
     planned = sorted(i for b in Batch.objects.all() for i in b.token_ids)
     assert planned == [t.pk for t in tokens]
     assert occurrence.targeted == 10
+
+
+def test_a_call_that_names_many_has_them_looked_up_once(phones, sends, settings):
+    settings.PLAN_PAGE, settings.URGENT_AUDIENCE = 3, 1
+    names = tuple(t.install.uid for t in phones.many(9))
+    occurrence = sends.to(Audience(install_uids=names))
+
+    with CaptureQueriesContext(connection) as asked:
+        plan(occurrence)
+
+    assert sum(names[0] in query["sql"] for query in asked.captured_queries) == 1
+    assert occurrence.targeted == 9
 
 
 def test_two_large_audiences_one_after_the_other_do_not_meet(phones, sends, settings):
