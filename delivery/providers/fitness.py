@@ -24,10 +24,15 @@ def refusal_of(message: Message | RawMessage) -> Refusal | None:
 
     A neutral message must fit both, for its audience may hold devices of both; a raw one its own.
     """
+    if isinstance(message, Message) and is_small(message):
+        return None
+    return refusal_of_rendered(message)
+
+
+def refusal_of_rendered(message: Message | RawMessage) -> Refusal | None:
+    """Give the same of any message, however small: it is rendered for each provider."""
     if isinstance(message, RawMessage):
         transports = [Transport(message.transport)]
-    elif is_small(message):
-        return None
     else:
         transports = [Transport.APNS, Transport.FCM]
     return next(filter(None, (_refusal(message, t) for t in transports)), None)

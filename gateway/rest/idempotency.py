@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Protocol, TypeVar, cast
 
-from django.http import HttpResponse
+import orjson
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import APIException, ValidationError
@@ -96,7 +96,7 @@ def once_per_key(action: Action) -> Action:
     """
 
     @wraps(action)
-    def run(view: Keyed, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+    def run(view: Keyed, request: Request, *args: Any, **kwargs: Any) -> Response:
         key = read_key(view, request)
         if key is None:
             return action(view, request, *args, **kwargs)
@@ -154,11 +154,7 @@ def _kept(response: Response) -> Answer:
     return Answer(response.status_code, response.content)
 
 
-def _response(answer: Answer) -> HttpResponse:
-    kind = "application/json"
-    response = HttpResponse(answer.body, status=answer.status, content_type=kind)
-    if not answer.body:
-        del response["Content-Type"]
-    if answer.replayed:
-        response[REPLAYED] = "true"
-    return response
+def _response(answer: Answer) -> Response:
+    written = orjson.Fragment(answer.body) if answer.body else None
+    headers = {REPLAYED: "true"} if answer.replayed else None
+    return Response(written, status=answer.status, headers=headers)

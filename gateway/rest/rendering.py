@@ -19,11 +19,9 @@ class Response(HttpResponse):
         self, data: Any = None, *, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> None:
         body = json_of(data)
-        super().__init__(body, content_type="application/json", status=status)
+        super().__init__(body, content_type="application/json", status=status, headers=headers)
         if not body:
             del self["Content-Type"]
-        for name, value in (headers or {}).items():
-            self[name] = value
 
 
 def json_of(data: Any) -> bytes:

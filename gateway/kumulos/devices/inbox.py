@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from delivery.inbox import inbox_of
 from delivery.message import InAppMessage, Presented
 from delivery.models import InboxItem
-from gateway.kumulos.in_app.moments import spell, spell_any
 from gateway.kumulos.in_app.responses import inbox_body
+from gateway.kumulos.moments import spell, spell_any
 from gateway.kumulos.notifications.fields import Fields
 from gateway.kumulos.schema import UNAUTHORISED
 from gateway.kumulos.viewset import DeviceViewSet

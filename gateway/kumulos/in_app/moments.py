@@ -1,25 +1,17 @@
-"""The one spelling of a moment in-app messages know, `2021-08-31T13:55:58+0000`, and its reader.
+"""The reader of the one spelling of a moment in-app messages know, `2021-08-31T13:55:58+0000`.
 
 Android drops the whole answer over any other (contracts/kumulos §2.3).
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
 
+from gateway.kumulos.moments import spell
+
 SPELLING = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000", re.ASCII)
-
-
-def spell(moment: datetime) -> str:
-    """Give a moment as the SDKs read it; a device's clock may stand in the year 1970, or 1."""
-    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}+0000"
-
-
-def spell_any(moment: datetime | None) -> str | None:
-    """Give a moment as the SDKs read it, or none."""
-    return None if moment is None else spell(moment)
 
 
 class Moment(serializers.CharField):

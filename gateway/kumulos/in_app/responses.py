@@ -6,7 +6,7 @@ from typing import Any
 from delivery.inbox import InboxCounts
 from delivery.message import InAppMessage, Json
 from delivery.reports import Progress
-from gateway.kumulos.in_app.moments import spell, spell_any
+from gateway.kumulos.moments import spell, spell_any
 from gateway.rest.paging import Page
 
 INBOX = ("title", "subtitle", "imagePath", "from", "to")

@@ -6,7 +6,7 @@ from typing import Any
 
 from delivery.models import Notification
 from delivery.reports import Firing, Funnel, Progress
-from gateway.kumulos.moments import zoned
+from gateway.kumulos.moments import spell, spell_any
 from gateway.rest.paging import Page
 
 FROM_API = ACCEPTED = 1  # the only source and status the documented answer knows
@@ -31,8 +31,8 @@ def notification_body(notification: Notification) -> dict[str, Any]:
         "title": notification.message.get("title", ""),
         "message": notification.message.get("body", ""),
         "data": notification.message.get("data"),
-        "updatedAt": zoned(notification.updated_at),
-        "createdAt": zoned(notification.created_at),
+        "updatedAt": spell(notification.updated_at),
+        "createdAt": spell(notification.created_at),
         "id": notification.pk,
     }
 
@@ -44,7 +44,7 @@ def progress_body(progress: Progress) -> dict[str, Any]:
         "state": progress.standing.value,
         "schedule": progress.notification.filters.get("schedule"),
         "counts": {**_counts(progress.funnel), "opened": progress.opened},
-        "expectedFinishAt": _known(progress.expected_at),
+        "expectedFinishAt": spell_any(progress.expected_at),
     }
 
 
@@ -55,10 +55,10 @@ def detail_body(progress: Progress, firings: Iterable[Firing]) -> dict[str, Any]
         "occurrences": [
             {
                 "zone": firing.zone or None,
-                "dueAt": zoned(firing.due_at),
+                "dueAt": spell(firing.due_at),
                 "state": firing.standing.value,
                 "counts": _counts(firing.funnel),
-                "expectedFinishAt": _known(firing.expected_at),
+                "expectedFinishAt": spell_any(firing.expected_at),
             }
             for firing in firings
         ],
@@ -81,10 +81,6 @@ def opens_body(opens: Iterable[tuple[str, datetime]], *, by: str) -> list[dict[s
 
 def _counts(funnel: Funnel) -> dict[str, int]:
     return {name: getattr(funnel, name) for name in COUNTS}
-
-
-def _known(moment: datetime | None) -> str | None:
-    return None if moment is None else zoned(moment)
 
 
 def _bare(moment: datetime) -> str:

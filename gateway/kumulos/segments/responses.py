@@ -10,7 +10,7 @@ from crm.models import Segment
 from crm.segments.explain import explain
 from crm.segments.rules import Rule, parse
 from delivery.targeting.segments import Counts
-from gateway.kumulos.moments import zoned
+from gateway.kumulos.moments import spell
 
 Fields = dict[str, Field[Any, Any, Any, Any]]
 
@@ -23,8 +23,8 @@ def segment_body(segment: Segment) -> dict[str, Any]:
         "name": segment.name,
         "rule": segment.rule,
         "explanation": explain(parse(segment.rule)),
-        "createdAt": zoned(segment.created_at),
-        "updatedAt": zoned(segment.updated_at),
+        "createdAt": spell(segment.created_at),
+        "updatedAt": spell(segment.updated_at),
         "appId": segment.app_id,
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.fields import Field
 
-from gateway.kumulos.moments import zoned
+from gateway.kumulos.moments import spell
 from templates_app.content import find_tags
 from templates_app.models import Template
 
@@ -20,8 +20,8 @@ def template_body(template: Template) -> dict[str, Any]:
         "uid": template.uid,
         "content": template.content,
         "dynamicContentTags": find_tags(template.content),
-        "updatedAt": zoned(template.updated_at),
-        "createdAt": zoned(template.created_at),
+        "updatedAt": spell(template.updated_at),
+        "createdAt": spell(template.created_at),
         "appId": template.app_id,
     }
 

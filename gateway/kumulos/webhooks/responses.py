@@ -8,7 +8,7 @@ from rest_framework.fields import Field
 
 from delivery.models import Webhook
 from delivery.webhooks.events import Page, Position
-from gateway.kumulos.moments import zoned
+from gateway.kumulos.moments import spell, spell_any
 
 Fields = dict[str, Field[Any, Any, Any, Any]]
 
@@ -21,8 +21,8 @@ def webhook_body(webhook: Webhook) -> dict[str, Any]:
         "types": webhook.topics,
         "active": webhook.active,
         "stoppedBecause": webhook.stopped_because or None,
-        "lastTakenAt": webhook.last_ok_at and zoned(webhook.last_ok_at),
-        "createdAt": zoned(webhook.created_at),
+        "lastTakenAt": spell_any(webhook.last_ok_at),
+        "createdAt": spell(webhook.created_at),
     }
 
 

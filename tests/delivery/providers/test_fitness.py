@@ -1,15 +1,10 @@
 """Whether a message fits is asked for each send, so most are let through without rendering them."""
 
-from datetime import UTC, datetime
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from delivery.message import Badge, BadgeChange, Button, Message
-from delivery.providers.apns import payload as apns
-from delivery.providers.contract import Push, Transport
-from delivery.providers.fcm import payload as fcm
-from delivery.providers.fitness import LARGEST_ID, SMALL, is_small, refusal_of
+from delivery.providers.fitness import SMALL, is_small, refusal_of, refusal_of_rendered
 
 # characters of one to four bytes, those JSON escapes, and halves of characters
 LETTERS = st.sampled_from('aé€😀"\\\n\x00\ud83d')
@@ -33,34 +28,18 @@ MESSAGES = st.builds(
 )
 
 
-def refused(message):
-    def push(transport):
-        return Push(
-            message=message,
-            notification_id=LARGEST_ID,
-            occurrence_id=LARGEST_ID,
-            transport=transport,
-            topic="any.topic",
-        )
-
-    return (
-        apns.render(push(Transport.APNS)).refusal
-        or fcm.render(push(Transport.FCM), now=datetime.now(UTC)).refusal
-    )
-
-
 @given(MESSAGES)
 def test_no_small_message_is_refused_by_a_provider(message):
-    assert not (is_small(message) and refused(message))
+    assert not (is_small(message) and refusal_of_rendered(message))
 
 
 @given(MESSAGES)
 def test_what_is_not_small_is_judged_as_it_would_be_sent(message):
-    assert refusal_of(message) == refused(message)
+    assert refusal_of(message) == refusal_of_rendered(message)
 
 
 def test_the_largest_small_message_has_room_to_spare():
     message = Message(title="", body="a" * (SMALL - len('{"title":"","body":""}')))
     assert is_small(message)
-    assert refused(message) is None
+    assert refusal_of_rendered(message) is None
     assert not is_small(Message(title="a", body=message.body))
