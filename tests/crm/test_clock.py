@@ -1,5 +1,4 @@
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 
 import pytest
 from django.db import connection
@@ -25,16 +24,17 @@ def test_it_is_the_databases(django_assert_num_queries):
         moments = [clock.now() for _ in range(3)]
 
     assert moments == sorted(moments)
-    assert abs(by_the_database() - moments[-1]) < timedelta(seconds=0.5)
+    assert abs(by_the_database() - moments[-1]) < timedelta(seconds=5)
 
 
 def test_a_reading_is_carried_on_by_the_monotonic_clock_for_a_second(monkeypatch):
     long_ago = datetime(2001, 2, 3, tzinfo=UTC)
-    monkeypatch.setattr(clock, "_last", clock.Reading(long_ago, monotonic() - 0.5))
-    assert timedelta(seconds=0.5) <= clock.now() - long_ago < timedelta(seconds=1)
+    monkeypatch.setattr(clock, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(clock, "_last", clock.Reading(long_ago, 99.5))
+    assert clock.now() - long_ago == timedelta(seconds=0.5)
 
-    monkeypatch.setattr(clock, "_last", clock.Reading(long_ago, monotonic() - 1))
-    assert abs(by_the_database() - clock.now()) < timedelta(seconds=0.5)
+    monkeypatch.setattr(clock, "_last", clock.Reading(long_ago, 99.0))
+    assert abs(by_the_database() - clock.now()) < timedelta(seconds=5)
 
 
 def test_an_answer_that_was_long_on_its_way_is_asked_for_again(monkeypatch):
@@ -44,7 +44,7 @@ def test_an_answer_that_was_long_on_its_way_is_asked_for_again(monkeypatch):
     reading = clock._read()
 
     assert reading.monotonic == 0.5
-    assert abs(by_the_database() - reading.at) < timedelta(seconds=0.5)
+    assert abs(by_the_database() - reading.at) < timedelta(seconds=5)
 
 
 def test_a_database_that_is_always_slow_has_us_no_further_ahead_than_that(monkeypatch):

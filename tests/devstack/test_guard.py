@@ -33,7 +33,7 @@ def test_children_and_grandchildren_that_ignore_term_die_with_a_killed_owner(
         assert owner.stdout.readline() == "up\n"
         assert wait_until(lambda: len(marked.living()) == 5)
         owner.kill()
-    assert wait_until(lambda: not marked.living(), 5)
+    assert wait_until(lambda: not marked.living(), 20)
     assert not doomed.exists()
 
 

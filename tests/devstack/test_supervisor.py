@@ -123,7 +123,7 @@ def test_the_whole_stack_gets_ready_and_nothing_of_it_survives_kill_9(
 
     assert len(marked.living()) > 8  # with the worker's pool and the web server's worker
     first.process.kill()
-    assert wait_until(lambda: not marked.living() and not traces_of(place.base), 6)
+    assert wait_until(lambda: not marked.living() and not traces_of(place.base), 20)
     assert not place.demo.exists()
 
 
@@ -161,14 +161,16 @@ def test_an_engine_that_dies_stops_all(start, wait_until, place, marked):
 def test_a_second_ctrl_c_kills_what_the_first_could_not_stop(start, wait_until, marked):
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN)"
     deaf += "; print('deaf', flush=True); time.sleep(60)"
-    stack = start(f"{SMALL}\nprograms.beat = lambda: small({deaf!r})")
+    # who is not killed would be waited for longer than this test waits
+    patient = "from devstack import children\nchildren.STOP_SECONDS = 120"
+    stack = start(f"{SMALL}\nprograms.beat = lambda: small({deaf!r})\n{patient}")
     assert wait_until(lambda: "| deaf" in stack.words(), 20), stack.words()
     assert wait_until(stack.ready, 20), stack.words()
     stack.process.send_signal(signal.SIGINT)
     assert wait_until(lambda: "stopping" in stack.words())
     assert not wait_until(lambda: stack.process.poll() is not None, 1)
     stack.process.send_signal(signal.SIGINT)
-    assert stack.process.wait(3) == 0
+    assert stack.process.wait(30) == 0
     assert marked.living() == []
 
 

@@ -1,5 +1,6 @@
 """Alive, ready, metrics: true to the rows, bounded, and silent about what is nobody's business."""
 
+import re
 import socket
 import threading
 import time
@@ -77,7 +78,7 @@ def test_not_ready_while_due_work_waits_and_nobody_is_at_it(client, sends):
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["checks"]["database"] == "ok"
-    assert "waited 300 s" in answer.json()["checks"]["progress"]
+    assert re.search(r"waited 3\d\d s", answer.json()["checks"]["progress"])
 
 
 @pytest.mark.django_db(transaction=True)

@@ -36,7 +36,7 @@ def test_a_statement_that_takes_too_long_is_given_up(impatient):
     with pytest.raises(OperationalError):
         ask("SELECT pg_sleep(20)")
 
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     with pytest.raises(OperationalError):
         ask("SELECT 1")  # the old connection says nothing more
     connection.close_if_unusable_or_obsolete()

@@ -212,9 +212,9 @@ def test_strange_methods_and_paths_make_no_new_series(client, db):
 )
 def test_a_long_line_is_redacted_in_no_time(piece):
     """A header of a caller's may end in a log line; an `Origin` of 40 kB once took a minute."""
-    started = time.perf_counter()
+    started = time.thread_time()
     redact(piece * (200_000 // len(piece)))
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 5
 
 
 def test_a_secret_is_redacted_whatever_its_name_begins_with():

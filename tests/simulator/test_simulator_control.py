@@ -224,8 +224,8 @@ def test_a_signal_ends_it_at_once_even_with_a_page_open(tmp_path, number):
     events(connection.getresponse())
     began = time.monotonic()
     running.process.send_signal(number)
-    assert running.process.wait(5) == 0
-    assert time.monotonic() - began < 2
+    assert running.process.wait(30) == 0
+    assert time.monotonic() - began < 10
     running.stop()
     connection.close()
     assert (tmp_path / "simulator.log").read_text() == ""
