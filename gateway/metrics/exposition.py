@@ -1,6 +1,6 @@
 """The answer to a scrape."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.core import Metric
@@ -17,12 +17,9 @@ class Values(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Give them; nothing of other libraries in this process."""
-        found: Iterable[Metric]
-        if family.slots is None:
-            found = (m for m in REGISTRY.collect() if m.name.startswith("gateway_"))
-        else:
-            found = merged(family.slots.files())
-        return (metric for metric in found if metric.name not in INTERNAL)
+        found = REGISTRY.collect() if family.slots is None else merged(family.slots.files())
+        ours = (metric for metric in found if metric.name.startswith("gateway_"))
+        return (metric for metric in ours if metric.name not in INTERNAL)
 
 
 def exposition(*others: Collector) -> bytes:

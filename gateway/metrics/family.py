@@ -11,7 +11,7 @@ from prometheus_client import values
 from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from gateway.metrics.slots import Held, Slots, make_family
+from gateway.metrics.slots import Held, Slots, join_family
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +30,7 @@ class Family:
         process goes on, and shows its own values alone.
         """
         try:
-            self.slots = make_family(Path(settings.METRICS_DIR), role, number)
-            self._held = self.slots.take()
+            self.slots, self._held = join_family(Path(settings.METRICS_DIR), role, number)
             self.slots.reserve(self._held.number)
         except OSError as fault:
             self.leave()

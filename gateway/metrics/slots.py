@@ -102,8 +102,8 @@ class Slots:
             path.unlink()
 
 
-def make_family(base: Path, role: str, number: int) -> Slots:
-    """Give the slots of a family, and remove those of families nobody is left of.
+def join_family(base: Path, role: str, number: int) -> tuple[Slots, Held]:
+    """Give the slots of a family and a free one of them; families nobody is left of are removed.
 
     Raises `OSError` where the folder cannot be made, or belongs to somebody else.
     """
@@ -116,8 +116,8 @@ def make_family(base: Path, role: str, number: int) -> Slots:
             if other != folder and FAMILY.fullmatch(other.name) and not Slots(other).living():
                 shutil.rmtree(other, ignore_errors=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        # a family without anybody would be removed by the next that is made
-        return Slots(folder)
+        slots = Slots(folder)
+        return slots, slots.take()  # while nobody else can find it without anybody, and remove it
 
 
 def is_held(path: Path) -> bool:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
@@ -34,7 +35,6 @@ from delivery.commands.webhooks import WriteWebhook, create_webhook
 from delivery.message import InAppMessage, Message, RawMessage
 from delivery.models import Notification
 from delivery.schedule import Schedule
-from gateway.wsgi import application
 from templates_app.models import Template
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
@@ -47,7 +47,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 
-schema = schemathesis.openapi.from_wsgi("/docs/openapi.json", application)
+schema = schemathesis.openapi.from_wsgi("/docs/openapi.json", get_wsgi_application())
 
 pytestmark = [
     pytest.mark.django_db,

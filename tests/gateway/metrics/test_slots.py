@@ -11,7 +11,7 @@ import pytest
 
 from devstack.place import ROOT
 from gateway.metrics.family import Family, merged
-from gateway.metrics.slots import ROOM, Slots, make_family
+from gateway.metrics.slots import ROOM, Slots, is_held, join_family
 
 HOLD = """
 import sys, time
@@ -25,7 +25,10 @@ time.sleep(60)
 
 @pytest.fixture
 def slots(tmp_path):
-    return make_family(tmp_path / "base", "worker", 1)
+    """Give a family's slots, all of them free."""
+    slots, held = join_family(tmp_path / "base", "worker", 1)
+    os.close(held.descriptor)
+    return slots
 
 
 @pytest.fixture
@@ -86,20 +89,34 @@ def test_the_first_of_a_family_begins_with_nothing(slots, holder):
     assert not list(slots.folder.glob("counter_*"))
 
 
-def test_a_family_nobody_is_left_of_is_removed_by_the_next(tmp_path, slots, holder):
-    base = tmp_path / "base"
-    living = make_family(base, "tick", 2)
-    holder(living.folder)
-    make_family(base, "worker", 3)
+def test_a_family_nobody_is_left_of_is_removed_by_the_next(tmp_path, slots):
+    living, held = join_family(tmp_path / "base", "tick", 2)
     assert not slots.folder.exists()
+    _, another = join_family(tmp_path / "base", "worker", 3)
     assert living.folder.exists()
+    os.close(held.descriptor)
+    os.close(another.descriptor)
+
+
+def test_a_family_is_never_seen_before_somebody_belongs_to_it(tmp_path, monkeypatch):
+    """Else whoever starts at the same moment removes it, and its processes count alone."""
+    kept_out, take = [], Slots.take
+
+    def taken(slots):
+        kept_out.append(is_held(tmp_path / "base" / "base.lock"))
+        return take(slots)
+
+    monkeypatch.setattr(Slots, "take", taken)
+    _, held = join_family(tmp_path / "base", "web", 1)
+    os.close(held.descriptor)
+    assert kept_out == [True]
 
 
 def test_a_folder_of_somebody_elses_is_refused(tmp_path):
     (tmp_path / "theirs").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "theirs")
     with pytest.raises(PermissionError):
-        make_family(tmp_path / "link", "web", 1)
+        join_family(tmp_path / "link", "web", 1)
 
 
 def test_who_asks_takes_nothing(slots, holder):
@@ -153,6 +170,7 @@ from gateway.metrics.family import family
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 family.join("worker", 7)
 from prometheus_client import Counter
+Counter("another", "Of a library in this process.", ["by"]).labels("it").inc()
 counted = Counter("gateway_forked", "Forks.", ["by"])
 counted.labels("parent").inc()
 for _ in range(3):
@@ -180,3 +198,4 @@ def test_forked_children_count_beside_their_parent_and_share_one_slot_in_turn(tm
     assert 'gateway_forked_total{by="child"} 6.0' in done.stdout
     assert "gateway_processes 1.0" in done.stdout
     assert "files 2" in done.stdout
+    assert "another" not in done.stdout
