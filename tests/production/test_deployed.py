@@ -12,8 +12,6 @@ from tests.production.deployed import Deployed, development_modules
 
 pytestmark = pytest.mark.long
 
-PUSHES = 6_000
-
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory):
@@ -89,7 +87,9 @@ def test_it_serves_its_documentation(deployed):
 def test_a_worker_told_to_end_finishes_its_batches_and_another_does_the_rest(deployed):
     deployed.control.post("/reset")
     deployed.app = deployed.new_app()
-    deployed.tokens(PUSHES)
+    words = files.compose_commands()["worker"]
+    pushes = 2 * int(words[words.index("--concurrency") + 1]) * 1_000  # half of it has to wait
+    deployed.tokens(pushes)
     deployed.control.put("/script", {"rules": [{"match": {}, "action": {"delay_ms": 700}}]})
     sent = deployed.broadcast()
     wait_until("under way", lambda: batches(deployed, "sending"))
@@ -101,8 +101,8 @@ def test_a_worker_told_to_end_finishes_its_batches_and_another_does_the_rest(dep
 
     deployed.run_service("worker")
     occurrence = deployed.finished(sent)
-    assert (occurrence["accepted"], occurrence["replayed"]) == (PUSHES, 0)
-    assert deployed.control.get("/received/summary")["accepted"]["apns"] == PUSHES
+    assert (occurrence["accepted"], occurrence["replayed"]) == (pushes, 0)
+    assert deployed.control.get("/received/summary")["accepted"]["apns"] == pushes
 
 
 def test_one_tick_of_two_may_die(deployed):
