@@ -21,7 +21,7 @@ from delivery.scheduling.claims import (
     put_off_planning,
     take_occurrence,
 )
-from delivery.statement import fetch_row
+from delivery.statement import UNSYNCED, fetch_row
 from delivery.targeting.credentials import FITTING
 from delivery.targeting.query import Query, named
 from delivery.targeting.resolve import Clock, inboxes, reachable, walks
@@ -34,7 +34,8 @@ CREDENTIAL = FITTING.format(
 
 # One statement a page: the row's lock keeps a second planner, after a lost lease, from planning the
 # same page, and the cursor moves with what was stored. Counters are moved, never set: workers
-# record outcomes of the pages before this one.
+# record outcomes of the pages before this one. A page is on the disk before anything of it leaves:
+# the claim of a batch is waited for, and takes it along.
 PAGE = """
 WITH mine AS (
     SELECT id FROM delivery_occurrence
@@ -54,7 +55,7 @@ UPDATE delivery_occurrence o
        {moves}
   FROM mine, sums
  WHERE o.id = mine.id
-RETURNING sums.people, sums.last, sums.stored
+RETURNING sums.people, sums.last, sums.stored, {unsynced}
 """
 
 BATCHES = f"""slices AS (
@@ -239,7 +240,7 @@ def _plan_page(
             row = cursor.fetchone()
     if row is None:
         return None
-    people, last, stored = row
+    people, last, stored, _ = row
     over = people < settings.PLAN_PAGE
     occurrence.cursor = last or occurrence.cursor
     occurrence.state = Occurrence.State.SENDING if over else Occurrence.State.PLANNING
@@ -252,7 +253,8 @@ def _plan_page(
 def _page(occurrence: Occurrence, query: Query, *, until: datetime) -> tuple[str, dict[str, Any]]:
     (audience, values), notification = named(query), occurrence.notification
     stored, moves = STORED[Notification.Kind(notification.kind)]
-    return PAGE.format(audience=audience, stored=stored, moves=moves), {
+    sql = PAGE.format(audience=audience, stored=stored, moves=moves, unsynced=UNSYNCED)
+    return sql, {
         **values,
         "occurrence": occurrence.pk,
         "notification": notification.pk,

@@ -7,6 +7,14 @@ import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import JSONField, Model, Value
 
+UNSYNCED = "set_config('synchronous_commit', 'off', true)"
+"""What a statement selects so that nobody waits until its whole transaction is on the disk.
+
+For what others do again if it is lost, and nobody outside has seen: a server that dies within a
+second loses it with all that was committed after it, so what a later commit waits for takes it
+along (docs/adr/0025).
+"""
+
 M = TypeVar("M", bound=Model)
 COLUMN = Value(None)
 """What JSON was read from: a whole column, and not what is under a key of one."""

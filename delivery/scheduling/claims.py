@@ -15,7 +15,7 @@ from delivery.models.webhook import Topic
 from delivery.outbox import FINISHED, listeners
 from delivery.scheduling import series
 from delivery.scheduling.turns import turns
-from delivery.statement import Columns, fetch_row, run
+from delivery.statement import UNSYNCED, Columns, fetch_row, run
 
 UNREAD = ("filters", "user_meta", "reporting_meta")
 """What a caller said that no push needs: megabytes, where thousands of people are named."""
@@ -62,7 +62,8 @@ def _take_run(occurrence_id: int, *, now: datetime) -> Occurrence | None:
     return taken
 
 
-# what is `due` in Occurrence's own word, and not too late
+# what is `due` in Occurrence's own word, and not too late; nothing leaves before a batch of it is
+# claimed, and that commit takes this one to the disk along with it
 TAKE_FIRING = f"""
 UPDATE delivery_occurrence o
    SET state = 'planning', lease_until = %(until)s, started_at = coalesce(o.started_at, %(now)s)
@@ -71,7 +72,7 @@ UPDATE delivery_occurrence o
    AND (o.state = 'due' AND o.due_at <= %(now)s
             AND (o.latest_start_at IS NULL OR o.latest_start_at >= %(now)s)
         OR o.state = 'planning' AND o.lease_until < %(now)s)
-RETURNING {FIRING.of("o")}, {ASK.of("n")}
+RETURNING {UNSYNCED}, {FIRING.of("o")}, {ASK.of("n")}
 """  # noqa: S608 - names of columns
 
 
@@ -81,7 +82,7 @@ def _take(occurrence_id: int, *, now: datetime, run: bool = False) -> Occurrence
     row = fetch_row(TAKE_FIRING, {"id": occurrence_id, "now": now, "until": until, "run": run})
     if row is None:
         return None
-    rest = list(row)
+    _, *rest = row
     occurrence = FIRING.take(rest)
     occurrence.notification = ASK.take(rest)
     return occurrence
@@ -203,11 +204,12 @@ def retry_lane(batch: Batch, *, wait: timedelta) -> Lane:
     return Lane.URGENT if still_urgent else Lane.RETRY
 
 
-# as `ours` has it
-CLOSE = """
+# as `ours` has it; whoever takes a batch again after its lease finds nothing left, and closes it
+CLOSE = f"""
 UPDATE delivery_batch SET state = 'done', lease_until = NULL
  WHERE id = %(id)s AND state = 'sending' AND attempts = %(attempts)s
-"""
+RETURNING {UNSYNCED}
+"""  # noqa: S608 - no value
 
 
 def close_batch(batch: Batch) -> bool:
@@ -301,6 +303,9 @@ UPDATE delivery_occurrence o SET state = 'finished', finished_at = %(now)s
    AND NOT EXISTS (SELECT 1 FROM delivery_batch b
                     WHERE b.occurrence_id = o.id AND b.state IN ('waiting', 'sending'))
 """
+FINISH_UNSEEN = f"{FINISH} RETURNING {UNSYNCED}"
+"""While nobody is told of it, the next look does it again."""
+
 FINISH_AND_TELL = f"WITH ended AS ({FINISH} RETURNING o.*), told AS ({FINISHED}) SELECT FROM ended"
 
 
@@ -315,5 +320,5 @@ def finish_idle_occurrences() -> int:
 
 
 def _finish(which: str, **asked: int) -> int:
-    finish = FINISH_AND_TELL if listeners.anybody_wants(Topic.FINISHED) else FINISH
+    finish = FINISH_AND_TELL if listeners.anybody_wants(Topic.FINISHED) else FINISH_UNSEEN
     return run(finish.format(which=which), {"now": clock.now(), **asked})
