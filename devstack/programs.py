@@ -12,7 +12,7 @@ UNMOVED = ["-W", "ignore:You're running the worker with superuser"]
 PROCESSES = 3 * (os.cpu_count() or 1)
 """Of a worker: while some wait for a provider's answers another has work for the core."""
 
-MANNERS = ["nice", "-n", "10"]
+MANNERS = ["nice", "-n", "15"]
 """A broadcast takes what is left of the cores: pushes to one person, and asks, go before it."""
 
 QUIET = ["--without-gossip", "--without-mingle"]
