@@ -1,6 +1,5 @@
-"""Where a provider is, and whom we believe there."""
+"""Where a provider is."""
 
-import ssl
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,11 +21,3 @@ def read_address(url: str, *, default: str) -> Address:
     if parts.scheme != "https" or not parts.hostname or parts.path.strip("/"):
         raise ValueError(f"endpoint {text!r} is not https://host:port")
     return Address(parts.hostname, parts.port or 443)
-
-
-def trust(ca_pem: str = "") -> ssl.SSLContext:
-    """Give a client's TLS context: the system's authorities, or none but the given one."""
-    context = ssl.create_default_context(cadata=ca_pem or None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["h2"])
-    return context

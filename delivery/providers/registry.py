@@ -19,6 +19,7 @@ from delivery.providers.memory import Memory
 from delivery.providers.simulated import Refused, stray_address
 from delivery.providers.vitals import vitals
 from delivery.providers.wire import Policy
+from delivery.trust import HTTP1, HTTP2, shared_trust
 
 Build = Callable[[Credentials], Provider]
 
@@ -122,9 +123,11 @@ class Registry:
 
 
 def preload() -> None:
-    """Import what adapters need: once, before a worker forks, instead of in its first pushes."""
+    """Load what adapters need: once, before a worker forks, instead of in its first pushes."""
     for name in ("apns", "fcm"):
         import_module(f"delivery.providers.{name}.adapter")
+    for protocol in (HTTP1, HTTP2):
+        shared_trust(protocol=protocol)
 
 
 def build_provider(credentials: Credentials) -> Provider:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 import httpcore
 from django.conf import settings
 
+from delivery.trust import HTTP1, shared_trust
 from delivery.webhooks.addresses import Refused, resolve, usable
 
 CONNECT_WITHIN = 5.0
@@ -65,7 +65,7 @@ class Client:
         self._url = url
         self._guard = Guard(plain=urlsplit(url).scheme != "https")
         self._pool = httpcore.ConnectionPool(
-            ssl_context=trust(),
+            ssl_context=shared_trust(protocol=HTTP1),
             max_connections=1,
             network_backend=self._guard,
         )
@@ -174,14 +174,6 @@ def _timed(answer: Answer, seconds: float) -> Answer:
         retry_after=answer.retry_after,
         milliseconds=round(seconds * 1000),
     )
-
-
-@cache
-def trust() -> ssl.SSLContext:
-    """Give whom we believe: the system's authorities, or those of SSL_CERT_FILE."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 class Guard(httpcore.NetworkBackend):

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-from delivery.providers.address import read_address, trust
+from delivery.providers.address import read_address
 from delivery.providers.apns.access import Access, read_access
 from delivery.providers.apns.client import Client, Library, Request, Result, build_requests
 from delivery.providers.apns.payload import render
@@ -15,6 +15,7 @@ from delivery.providers.apns.verdicts import UNCERTAIN, Remedy, Ruling, judge, j
 from delivery.providers.contract import Credentials, Environment, Outcome, Push, Target, Verdict
 from delivery.providers.retry_after import longest, read_retry_after
 from delivery.providers.wire import Policy, Stats, Unsent
+from delivery.trust import shared_trust, trust
 
 HOSTS = {
     Environment.PRODUCTION: "api.push.apple.com",
@@ -134,10 +135,12 @@ class Apns:
             self._access = read_access(credentials)
             self._token = ProviderToken(self._access.key) if self._access.key else None
         address = read_address(credentials.endpoint, default=HOSTS[environment])
-        context = trust(credentials.ca_pem)
         if credentials.facts.get("transport") == "library":
-            client = Library(self._access, address, context)
+            client = Library(self._access, address, trust(credentials.ca_pem))
         else:
+            # aioapns has a context show the certificate, where the credential is one
+            believing = shared_trust if self._access.key else trust
+            context = believing(credentials.ca_pem)
             client = Client(
                 self._access,
                 address,

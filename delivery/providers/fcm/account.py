@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from google.auth import crypt
 
 from delivery.providers import json_text
@@ -34,10 +35,15 @@ def read_account(credentials: Credentials) -> ServiceAccount:
     token_uri = said["token_uri"]
     if urlsplit(token_uri).scheme != "https":
         raise ValueError("token_uri is not https")
-    signer = crypt.RSASigner.from_service_account_info(said)  # type: ignore[no-untyped-call]
     return ServiceAccount(
         project_id=said["project_id"],
         client_email=said["client_email"],
         token_uri=token_uri,
-        signer=signer,
+        signer=_signer(str(said["private_key"]), said.get("private_key_id")),
     )
+
+
+def _signer(pem: str, key_id: str | None) -> crypt.Signer:
+    """Give what signs with a key that whoever took it in has checked: that takes 40 ms."""
+    key = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
+    return crypt.RSASigner(key, key_id)  # type: ignore[no-untyped-call]

@@ -4,9 +4,8 @@ import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from functools import partial
 
-from delivery.providers.address import read_address, trust
+from delivery.providers.address import read_address
 from delivery.providers.contract import Credentials, Outcome, Push, Target, Verdict
 from delivery.providers.fcm.account import read_account
 from delivery.providers.fcm.bearer import Trouble
@@ -78,11 +77,11 @@ class Fcm:
             credentials = self._credentials
             account = read_account(credentials)
             address = read_address(credentials.endpoint, default=HOST)
-            trusting = partial(trust, credentials.ca_pem)
+            believed = credentials.ca_pem
             if credentials.facts.get("transport") == "library":
-                self._living = Library(account, address, trusting)
+                self._living = Library(account, address, ca_pem=believed)
             else:
-                self._living = Client(account, address, trusting, self._policy)
+                self._living = Client(account, address, self._policy, ca_pem=believed)
         return self._living
 
 

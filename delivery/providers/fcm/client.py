@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import ssl
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -31,11 +31,9 @@ from delivery.providers.wire import (
     Unsent,
     encode_literal,
 )
+from delivery.trust import HTTP1, shared_trust, trust
 
 Result = Answer | Unsent | Uncertain
-
-Trust = Callable[[], ssl.SSLContext]
-"""Makes a TLS context. Each user gets its own: HTTP libraries rewrite its protocols."""
 
 FIELDS = (
     (b"content-type", b"application/json"),
@@ -58,12 +56,13 @@ class Client:
     """One project's sender: identity through a firebase-admin app, messages over the wire."""
 
     def __init__(
-        self, account: ServiceAccount, address: Address, trust: Trust, policy: Policy
+        self, account: ServiceAccount, address: Address, policy: Policy, *, ca_pem: str = ""
     ) -> None:
-        self.bearer = Bearer(account, trust())
+        self.bearer = Bearer(account, shared_trust(ca_pem, protocol=HTTP1))
         self.app = open_app(account, self.bearer)
         self._path = f"/v1/projects/{account.project_id}/messages:send".encode()
-        self._pool = Pool(Endpoint(address.host, address.port, trust()), policy=policy)
+        trusted = shared_trust(ca_pem)
+        self._pool = Pool(Endpoint(address.host, address.port, trusted), policy=policy)
 
     @property
     def stats(self) -> Stats:
@@ -94,11 +93,11 @@ class Client:
 class Library:
     """Sends as `Client` does, through firebase-admin's own `send_each`, without its retries."""
 
-    def __init__(self, account: ServiceAccount, address: Address, trust: Trust) -> None:
-        self.bearer = Bearer(account, trust())
+    def __init__(self, account: ServiceAccount, address: Address, *, ca_pem: str = "") -> None:
+        self.bearer = Bearer(account, shared_trust(ca_pem, protocol=HTTP1))
         self.app = open_app(account, self.bearer)
         url = f"https://{address.host}:{address.port}/v1/projects/{account.project_id}"
-        _aim(self.app, f"{url}/messages:send", trust())
+        _aim(self.app, f"{url}/messages:send", trust(ca_pem))
 
     def find_fault(self, message: Json) -> str:
         """Say why this message cannot be sent, or not by this transport; empty where it can."""

@@ -1,8 +1,6 @@
-import ssl
-
 import pytest
 
-from delivery.providers.address import read_address, trust
+from delivery.providers.address import read_address
 
 
 @pytest.mark.parametrize(
@@ -29,9 +27,3 @@ def test_a_credential_names_an_address_or_leaves_the_providers_own(
 def test_anything_else_is_refused(url: str) -> None:
     with pytest.raises(ValueError):
         read_address(url, default="api.push.apple.com")
-
-
-def test_an_authority_of_its_own_is_the_only_one_trusted() -> None:
-    assert trust().verify_mode is ssl.CERT_REQUIRED
-    with pytest.raises(ssl.SSLError):
-        trust("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")

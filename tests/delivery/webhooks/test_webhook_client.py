@@ -8,6 +8,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from delivery.trust import shared_trust
 from delivery.webhooks import client as calling
 from delivery.webhooks.client import Client, shown
 from tests.delivery.webhooks.receiver import Receiver, Reply, closes, drips, floods
@@ -120,7 +121,7 @@ def secure(authority):
 
 
 def test_a_certificate_nobody_vouches_for_is_not_believed(secure):
-    calling.trust.cache_clear()
+    shared_trust.cache_clear()
     client = Client(secure.url)
     answer = client.post(b"{}", {})
     client.close()
@@ -131,11 +132,11 @@ def test_a_certificate_nobody_vouches_for_is_not_believed(secure):
 
 def test_a_certificate_of_a_known_authority_is(secure, authority, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.itself))
-    calling.trust.cache_clear()
+    shared_trust.cache_clear()
     client = Client(secure.url.replace("127.0.0.1", "localhost"))
     answer = client.post(b"{}", {})
     client.close()
-    calling.trust.cache_clear()
+    shared_trust.cache_clear()
     assert answer.ok
     assert len(secure.calls) == 1
 

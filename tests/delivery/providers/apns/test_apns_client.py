@@ -11,10 +11,11 @@ from aioapns import APNs, NotificationRequest, PushType
 from aioapns.exceptions import ConnectionClosed
 from aioapns.exceptions import ConnectionError as NotConnected
 
-from delivery.providers.address import Address, read_address, trust
+from delivery.providers.address import Address, read_address
 from delivery.providers.apns.access import read_access
 from delivery.providers.apns.client import Client
 from delivery.providers.apns.token import ProviderToken
+from delivery.trust import trust
 from tests.promises.stage import IMPATIENT, Stage, address_of
 
 Body = Callable[[Client], Awaitable[Any]]
