@@ -66,13 +66,13 @@ class ProviderToken:
         self._clock = clock
         self._issued_at = 0
         self._text = ""
-        self._keep_until = 0.0
+        self._held_at: float | None = None
 
     def current(self) -> str:
         """Give the token to send now."""
         now = self._clock()
         stale = not 0 <= now - self._issued_at < LIFETIME
-        if not self._text or (stale and now >= self._keep_until):
+        if not self._text or (stale and not self._is_held(now)):
             self._sign(int(now) // GRID * GRID)
         return self._text
 
@@ -82,16 +82,20 @@ class ProviderToken:
         The issue time is the clock's own then: rounding down may be what made it too old.
         """
         now = int(self._clock())
-        if refused == self._text and now >= self._keep_until and now != self._issued_at:
+        if refused == self._text and not self._is_held(now) and now != self._issued_at:
             self._sign(now)
         return self._text != refused
 
     def hold(self) -> None:
         """Keep the present token for a while, for Apple has seen too many; say so once."""
         now = self._clock()
-        if now >= self._keep_until:
+        if not self._is_held(now):
             log.warning("key %s: Apple has seen too many provider tokens of it", self._key.key_id)
-        self._keep_until = now + QUIET
+        self._held_at = now
+
+    def _is_held(self, now: float) -> bool:
+        # a clock set back since lets go: until it came round, a token from the future would be kept
+        return self._held_at is not None and 0 <= now - self._held_at < QUIET
 
     def _sign(self, issued_at: int) -> None:
         self._issued_at = issued_at

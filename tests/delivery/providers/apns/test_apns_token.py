@@ -135,6 +135,15 @@ def test_a_clock_set_back_does_not_keep_a_token_from_the_future() -> None:
     assert issued_at(token.current()) == NOON - 7200
 
 
+def test_nor_does_it_where_apple_had_seen_too_many() -> None:
+    clock = Clock(NOON)
+    token = ProviderToken(signing_key(), clock=clock)
+    token.current()
+    token.hold()
+    clock.now = NOON - 7200
+    assert issued_at(token.current()) == NOON - 7200
+
+
 @pytest.mark.parametrize(
     "pem",
     [
