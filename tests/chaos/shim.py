@@ -15,7 +15,7 @@ BUILD = Path(__file__).with_name("build")
 SWITCHES = struct.Struct("qq")
 
 DATABASE, BROKER = "postgres", "valkey-server"
-OURS = ("web", "worker", "beat")
+OURS = ("web", "worker", "urgent worker", "beat")
 
 
 class Missing(Exception):
