@@ -3,20 +3,20 @@
 import ssl
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 HTTP1, HTTP2 = "http/1.1", "h2"
 """As ALPN names them."""
 
 
-def trust(ca_pem: str = "") -> ssl.SSLContext:
-    """Give a context of one's own, for HTTP/2: the system's authorities, or none but the given one.
+def trust(ca_pem: str = "", *, protocol: str = HTTP2) -> ssl.SSLContext:
+    """Give a context of one's own: the system's authorities, or none but the given one.
 
     For whoever adds a certificate to it, or hands it to a library that changes it.
     """
     context = ssl.create_default_context(cadata=ca_pem or None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols([HTTP2])
+    context.set_alpn_protocols([protocol])
     return context
 
 
@@ -26,15 +26,11 @@ class Shared(ssl.SSLContext):
     OpenSSL would let one thread do that while another is reading them.
     """
 
-    offered: tuple[str, ...] = ()
+    offered: str
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
-        """Offer these, once; raises `ValueError` for others later."""
-        asked = tuple(alpn_protocols)
-        if not self.offered:
-            super().set_alpn_protocols(asked)
-            self.offered = asked
-        if asked != self.offered:
+        """Leave what is offered; raises `ValueError` where that is something else."""
+        if (asked := list(alpn_protocols)) != [self.offered]:
             raise ValueError(f"this TLS context offers {self.offered}, not {asked}")
 
     def load_cert_chain(self, *_: Any, **__: Any) -> None:
@@ -49,11 +45,8 @@ def shared_trust(ca_pem: str = "", *, protocol: str = HTTP2) -> Shared:
     To read the system's authorities takes 22 ms, and 0.85 MiB to keep them: for each credential of
     a thousand apps, in each process.
     """
-    context = Shared(ssl.PROTOCOL_TLS_CLIENT)  # which checks certificates and names of hosts
-    if ca_pem:
-        context.load_verify_locations(cadata=ca_pem)
-    else:
-        context.load_default_certs()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols([protocol])
-    return context
+    context = trust(ca_pem, protocol=protocol)
+    context.__class__ = Shared  # Python's own defaults make no other kind
+    shared = cast("Shared", context)
+    shared.offered = protocol
+    return shared

@@ -72,7 +72,7 @@ UPDATE delivery_occurrence o
    AND (o.state = 'due' AND o.due_at <= %(now)s
             AND (o.latest_start_at IS NULL OR o.latest_start_at >= %(now)s)
         OR o.state = 'planning' AND o.lease_until < %(now)s)
-RETURNING {UNSYNCED}, {FIRING.of("o")}, {ASK.of("n")}
+RETURNING {FIRING.of("o")}, {ASK.of("n")}, {UNSYNCED}
 """  # noqa: S608 - names of columns
 
 
@@ -82,7 +82,7 @@ def _take(occurrence_id: int, *, now: datetime, run: bool = False) -> Occurrence
     row = fetch_row(TAKE_FIRING, {"id": occurrence_id, "now": now, "until": until, "run": run})
     if row is None:
         return None
-    _, *rest = row
+    rest = list(row)
     occurrence = FIRING.take(rest)
     occurrence.notification = ASK.take(rest)
     return occurrence

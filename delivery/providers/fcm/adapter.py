@@ -77,11 +77,10 @@ class Fcm:
             credentials = self._credentials
             account = read_account(credentials)
             address = read_address(credentials.endpoint, default=HOST)
-            believed = credentials.ca_pem
             if credentials.facts.get("transport") == "library":
-                self._living = Library(account, address, ca_pem=believed)
+                self._living = Library(account, address, credentials.ca_pem)
             else:
-                self._living = Client(account, address, self._policy, ca_pem=believed)
+                self._living = Client(account, address, credentials.ca_pem, self._policy)
         return self._living
 
 

@@ -56,7 +56,7 @@ class Client:
     """One project's sender: identity through a firebase-admin app, messages over the wire."""
 
     def __init__(
-        self, account: ServiceAccount, address: Address, policy: Policy, *, ca_pem: str = ""
+        self, account: ServiceAccount, address: Address, ca_pem: str, policy: Policy
     ) -> None:
         self.bearer = Bearer(account, shared_trust(ca_pem, protocol=HTTP1))
         self.app = open_app(account, self.bearer)
@@ -93,7 +93,7 @@ class Client:
 class Library:
     """Sends as `Client` does, through firebase-admin's own `send_each`, without its retries."""
 
-    def __init__(self, account: ServiceAccount, address: Address, *, ca_pem: str = "") -> None:
+    def __init__(self, account: ServiceAccount, address: Address, ca_pem: str) -> None:
         self.bearer = Bearer(account, shared_trust(ca_pem, protocol=HTTP1))
         self.app = open_app(account, self.bearer)
         url = f"https://{address.host}:{address.port}/v1/projects/{account.project_id}"
