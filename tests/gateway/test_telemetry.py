@@ -214,7 +214,7 @@ def test_a_long_line_is_redacted_in_no_time(piece):
     """A header of a caller's may end in a log line; an `Origin` of 40 kB once took a minute."""
     started = time.thread_time()
     redact(piece * (200_000 // len(piece)))
-    assert time.thread_time() - started < 5
+    assert time.thread_time() - started < 2
 
 
 def test_a_secret_is_redacted_whatever_its_name_begins_with():

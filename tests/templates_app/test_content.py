@@ -40,7 +40,7 @@ def test_what_is_no_tag_costs_no_time():
     assert (
         find_tags({"a": "{{" * 50_000, "b": "{{" + "a " * 100_000, "c": "{{" + " " * 100_000}) == []
     )
-    assert time.thread_time() - started < 5
+    assert time.thread_time() - started < 2
 
 
 VALUES = {
